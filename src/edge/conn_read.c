@@ -1,0 +1,516 @@
+/* How bytes come in: read, unwrapped (PROXY, WebSocket), told apart, and cut into frames. */
+#include "base/assert.h"
+#include "edge/conn.h"
+#include "edge/edge.h"
+#include "edge/inflow.h"
+#include "edge/rpc.h"
+#include "edge/wk.h"
+#include "memory/allocator.h"
+#include "system/tls.h"
+#include "wire/detect.h"
+#include "wire/packet.h"
+#include "wire/proxy.h"
+
+#define READ_ROUNDS_MAX  4 /* one fast sender leaves the rest of its bytes for the next turn */
+#define READ_ROOM_MIN    4096u
+#define LOGIN_READ_BYTES 2048u /* before login no more is taken at a time */
+
+static uint32_t held_limit(const struct conn *conn)
+{
+    if (conn->state != CONN_OPEN) {
+        return CONN_LOGIN_BYTES_MAX;
+    }
+    return conn->dialect == DIALECT_JSONRPC ? JSONRPC_OBJECT_BYTES_MAX + WEBSOCKET_RAW_BYTES_MAX
+                                            : CONN_FRAME_BYTES_MAX + WEBSOCKET_RAW_BYTES_MAX;
+}
+
+static void held_release(struct edge *edge, struct conn *conn)
+{
+    memory_release(&edge->reads_budget, conn->held, conn->held_capacity);
+    conn->held = NULL;
+    conn->held_size = 0;
+    conn->held_capacity = 0;
+}
+
+/* Grows (or makes) the held buffer, keeping what is in it. */
+static enum err held_grow(struct edge *edge, struct conn *conn, size_t capacity)
+{
+    uint8_t *held = memory_acquire(&edge->reads_budget, MEMORY_RANK_READ, capacity);
+    if (held == NULL) {
+        return ERR_BUDGET;
+    }
+    if (conn->held_size > 0) {
+        memcpy(held, conn->held, conn->held_size);
+    }
+    memory_release(&edge->reads_budget, conn->held, conn->held_capacity);
+    conn->held = held;
+    conn->held_capacity = (uint32_t)capacity;
+    return ERR_OK;
+}
+
+enum err conn_hold(struct edge *edge, struct conn *conn, struct bytes bytes)
+{
+    if (bytes.size == 0) {
+        held_release(edge, conn);
+        return ERR_OK;
+    }
+    if (bytes.size > EDGE_SCRATCH_BYTES + CONN_FRAME_BYTES_MAX * 2) {
+        return ERR_LIMIT;
+    }
+    if (bytes.size > conn->held_capacity) {
+        conn->held_size = 0; /* by then `bytes` does not lie in it: it would not fit there */
+        const enum err err = held_grow(edge, conn, bytes.size);
+        if (err != ERR_OK) {
+            return err;
+        }
+    }
+    ASSERT(conn->held != NULL);
+    memmove(conn->held, bytes.data, bytes.size);
+    conn->held_size = (uint32_t)bytes.size;
+    return ERR_OK;
+}
+
+/* ---- Unwrapping. Each step works on the bytes at the end of `in` that are still raw. ---- */
+
+static uint8_t *inflow_raw(const struct inflow *in)
+{
+    return in->area + in->stream_size;
+}
+
+static void inflow_skip_raw(struct inflow *in, size_t size)
+{
+    ASSERT(size <= in->raw_size);
+    memmove(inflow_raw(in), inflow_raw(in) + size, in->raw_size - size);
+    in->raw_size -= size;
+}
+
+static enum flow take_proxy(struct edge *edge, struct conn *conn, struct inflow *in)
+{
+    struct proxy_header header;
+    const struct bytes raw = {.data = inflow_raw(in), .size = in->raw_size};
+    switch (proxy_decode(raw, &header)) {
+    case PROXY_INCOMPLETE:
+        return FLOW_HOLD;
+    case PROXY_ABSENT:
+        break;
+    case PROXY_FOUND:
+        if (header.has_source) {
+            memcpy(conn->peer.ip, header.source_ip, sizeof(conn->peer.ip));
+            conn->peer.port = header.source_port;
+        }
+        inflow_skip_raw(in, header.size);
+        break;
+    }
+    (void)edge;
+    conn->is_proxy_checked = true;
+    return FLOW_NEXT;
+}
+
+/* Behind a load balancer the peer is whom its headers name (wire-protocol 1.1). */
+static void take_forwarded(struct conn *conn, const struct websocket_upgrade *upgrade)
+{
+    const struct bytes text =
+        upgrade->forwarded_for.size > 0 ? upgrade->forwarded_for : upgrade->real_ip;
+    struct address address;
+    if (conn->tls == NULL && text.size > 0 && address_parse(text, &address) == ERR_OK) {
+        address.port = conn->peer.port;
+        conn->peer = address;
+    }
+}
+
+static enum flow take_upgrade(struct edge *edge, struct conn *conn, struct inflow *in)
+{
+    struct websocket_upgrade upgrade;
+    const struct bytes raw = {.data = inflow_raw(in), .size = in->raw_size};
+    const enum err err = websocket_upgrade_decode(raw, &upgrade);
+    if (err == ERR_AGAIN) {
+        return FLOW_HOLD;
+    }
+    if (err != ERR_OK) {
+        metric_add(edge->shard->metrics, METRIC_BAD_UPGRADE, 1);
+        conn_doom(edge, conn, CAUSE_PROTOCOL);
+        return FLOW_STOP;
+    }
+    uint8_t joined[WEBSOCKET_KEY_CHARS + sizeof(WEBSOCKET_GUID)];
+    struct writer writer = writer_of(joined, sizeof(joined));
+    writer_bytes_add(&writer, upgrade.key);
+    writer_bytes_add(&writer, BYTES_OF(WEBSOCKET_GUID));
+    uint8_t digest[CRYPTO_SHA1_BYTES];
+    crypto_sha1(writer_bytes(&writer), digest);
+
+    uint8_t *answer =
+        write_queue_reserve(&edge->blocks, &conn->queue, WEBSOCKET_ACCEPT_BYTES_MAX, WRITE_ANSWER);
+    if (answer == NULL) {
+        conn_doom(edge, conn, CAUSE_MEMORY);
+        return FLOW_STOP;
+    }
+    struct writer head = writer_of(answer, WEBSOCKET_ACCEPT_BYTES_MAX);
+    websocket_accept_encode(digest, &head);
+    write_queue_commit(&conn->queue, writer_size(&head));
+    conn_mark_dirty(edge, conn);
+    take_forwarded(conn, &upgrade);
+    inflow_skip_raw(in, upgrade.size);
+    conn->is_websocket_open = true;
+    return FLOW_NEXT;
+}
+
+static enum flow answer_control(struct edge *edge, struct conn *conn, uint8_t opcode,
+                                struct bytes payload)
+{
+    const size_t size = WEBSOCKET_HEADER_BYTES_MAX + payload.size;
+    uint8_t *room = write_queue_reserve(&edge->blocks, &conn->queue, size, WRITE_ANSWER);
+    if (room == NULL) {
+        conn_doom(edge, conn, CAUSE_BEHIND);
+        return FLOW_STOP;
+    }
+    struct writer writer = writer_of(room, size);
+    websocket_header_encode(opcode, payload.size, &writer);
+    writer_bytes_add(&writer, payload);
+    write_queue_commit(&conn->queue, writer_size(&writer));
+    conn_mark_dirty(edge, conn);
+    return FLOW_NEXT;
+}
+
+static enum flow take_control(struct edge *edge, struct conn *conn,
+                              const struct websocket_event *event)
+{
+    switch (event->kind) {
+    case WEBSOCKET_EVENT_PING:
+        return answer_control(edge, conn, WEBSOCKET_OPCODE_PONG, event->payload);
+    case WEBSOCKET_EVENT_CLOSE: {
+        /* The same code, without its text (wire-protocol 1.2). */
+        const struct bytes code = {.data = event->payload.data,
+                                   .size = event->payload.size >= 2 ? 2 : 0};
+        if (answer_control(edge, conn, WEBSOCKET_OPCODE_CLOSE, code) == FLOW_NEXT) {
+            conn_close_gently(edge, conn, CAUSE_PEER);
+        }
+        return FLOW_STOP;
+    }
+    case WEBSOCKET_EVENT_PONG:
+    case WEBSOCKET_EVENT_NONE:
+        break;
+    }
+    return FLOW_NEXT;
+}
+
+/* Turns raw WebSocket bytes into stream bytes, in place, and answers control frames. */
+static enum flow take_websocket(struct edge *edge, struct conn *conn, struct inflow *in)
+{
+    for (;;) {
+        struct websocket_event event;
+        const enum err err =
+            websocket_consume(&conn->websocket, inflow_raw(in), in->raw_size, &event);
+        if (err != ERR_OK && err != ERR_AGAIN) {
+            metric_add(edge->shard->metrics, METRIC_BAD_WEBSOCKET, 1);
+            conn_doom(edge, conn, CAUSE_PROTOCOL);
+            return FLOW_STOP;
+        }
+        /* What was produced lies at the front of what was consumed; the payload of a control frame
+         * lies in between and is used before the rest moves down. */
+        if (event.kind != WEBSOCKET_EVENT_NONE) {
+            const enum flow flow = take_control(edge, conn, &event);
+            if (flow != FLOW_NEXT) {
+                return flow;
+            }
+        }
+        in->stream_size += event.produced;
+        in->raw_size -= event.produced;
+        inflow_skip_raw(in, event.consumed - event.produced);
+        if (err == ERR_AGAIN || in->raw_size == 0) {
+            return FLOW_NEXT;
+        }
+    }
+}
+
+/* Everything raw that can become stream does. FLOW_HOLD: more bytes are needed first. */
+static enum flow conn_unwrap(struct edge *edge, struct conn *conn, struct inflow *in)
+{
+    enum flow flow = FLOW_NEXT;
+    if (!conn->is_proxy_checked && in->raw_size > 0) {
+        flow = take_proxy(edge, conn, in);
+    }
+    if (flow != FLOW_NEXT || in->raw_size == 0) {
+        return flow;
+    }
+    if (conn->transport == TRANSPORT_TCP) {
+        in->stream_size += in->raw_size;
+        in->raw_size = 0;
+        return FLOW_NEXT;
+    }
+    if (!conn->is_websocket_open) {
+        flow = take_upgrade(edge, conn, in);
+    }
+    return flow == FLOW_NEXT && in->raw_size > 0 ? take_websocket(edge, conn, in) : flow;
+}
+
+/* ---- Frames. ---- */
+
+static enum flow conn_tell_apart(struct edge *edge, struct conn *conn, struct inflow *in)
+{
+    const struct bytes stream = {.data = in->area, .size = in->stream_size};
+    switch (detect_dialect(stream)) {
+    case DETECT_INCOMPLETE:
+        return FLOW_HOLD;
+    case DETECT_JSONRPC:
+        if (!edge->settings->is_jsonrpc_off) {
+            conn->dialect = DIALECT_JSONRPC;
+            return FLOW_NEXT;
+        }
+        break;
+    case DETECT_WKPROTO:
+        break;
+    }
+    conn->dialect = DIALECT_WKPROTO;
+    return FLOW_NEXT;
+}
+
+static bool conn_takes_frames(const struct conn *conn)
+{
+    return (conn->state == CONN_OPENING || conn->state == CONN_OPEN) && !conn->is_paused;
+}
+
+/* Hands on complete frames until none is left or one has to wait; `out_consumed` bytes of the
+ * stream are done. */
+static enum flow conn_take_frames(struct edge *edge, struct conn *conn, const struct inflow *in,
+                                  size_t *out_consumed)
+{
+    size_t consumed = 0;
+    enum flow flow = FLOW_NEXT;
+    while (flow == FLOW_NEXT && consumed < in->stream_size && conn_takes_frames(conn)) {
+        const struct bytes rest = {.data = in->area + consumed, .size = in->stream_size - consumed};
+        size_t size = 0;
+        flow = conn->dialect == DIALECT_JSONRPC ? rpc_take(edge, conn, rest, &size)
+                                                : wk_take(edge, conn, rest, &size);
+        consumed += size;
+    }
+    *out_consumed = consumed;
+    return flow;
+}
+
+/* Keeps what was not consumed. */
+static void conn_keep(struct edge *edge, struct conn *conn, const struct inflow *in,
+                      size_t consumed)
+{
+    const struct bytes rest = {.data = in->area + consumed,
+                               .size = in->stream_size + in->raw_size - consumed};
+    if (rest.size > held_limit(conn) && !conn->is_paused) {
+        conn_doom(edge, conn, CAUSE_PROTOCOL);
+        return;
+    }
+    conn->held_raw = (uint32_t)in->raw_size;
+    if (conn_hold(edge, conn, rest) != ERR_OK) {
+        conn_doom(edge, conn, CAUSE_MEMORY);
+    }
+}
+
+static void conn_consume_some(struct edge *edge, struct conn *conn, struct inflow *in)
+{
+    size_t consumed = 0;
+    enum flow flow = conn_unwrap(edge, conn, in);
+    if (flow != FLOW_STOP && in->stream_size > 0) {
+        if (conn->dialect == DIALECT_UNKNOWN) {
+            flow = conn_tell_apart(edge, conn, in);
+        }
+        if (conn->dialect != DIALECT_UNKNOWN) {
+            flow = conn_take_frames(edge, conn, in, &consumed);
+        }
+    }
+    if (flow == FLOW_STOP || conn->state == CONN_DOOMED || conn->state == CONN_CLOSING) {
+        return;
+    }
+    conn_keep(edge, conn, in, consumed);
+    if (flow == FLOW_MOVE && conn->state != CONN_DOOMED) {
+        conn_move(edge, conn, conn->move_to);
+    }
+}
+
+/* NOLINTBEGIN(misc-no-recursion): consuming what lies behind CONNECT is one step deeper, once in
+ * the life of a connection. */
+
+/* Consumes what is in `in`. */
+static void conn_consume(struct edge *edge, struct conn *conn, struct inflow *in)
+{
+    const uint32_t generation = conn->session.id.generation;
+    conn->is_consuming = true;
+    conn_consume_some(edge, conn, in);
+    if (conn->state == CONN_FREE || conn->session.id.generation != generation) {
+        return; /* it has moved */
+    }
+    conn->is_consuming = false;
+    if (conn->is_login_decided && conn->state == CONN_LOGGING_IN) {
+        conn_finish_login(edge, conn);
+    }
+}
+
+/* What is held, as an inflow. */
+static struct inflow inflow_held(const struct conn *conn)
+{
+    return (struct inflow){
+        .area = conn->held,
+        .capacity = conn->held_capacity,
+        .stream_size = conn->held_size - conn->held_raw,
+        .raw_size = conn->held_raw,
+    };
+}
+
+void conn_finish_login(struct edge *edge, struct conn *conn)
+{
+    ASSERT(conn->state == CONN_LOGGING_IN);
+    ASSERT(conn->is_login_decided);
+    conn->is_login_decided = false;
+    struct inflow in = inflow_held(conn);
+    const struct bytes stream = {.data = in.area, .size = in.stream_size};
+    const size_t size = conn->dialect == DIALECT_JSONRPC ? rpc_finish_login(edge, conn, stream)
+                                                         : wk_finish_login(edge, conn, stream);
+    if (conn->state != CONN_OPEN) {
+        return; /* refused, and closing */
+    }
+    conn_keep(edge, conn, &in, size);
+    if (conn->state == CONN_OPEN) {
+        conn_resume(edge, conn);
+    }
+}
+
+/* ---- Reading. ---- */
+
+static enum err conn_handshake(struct edge *edge, struct conn *conn)
+{
+    const enum err err = tls_handshake(conn->tls);
+    if (err == ERR_OK) {
+        conn->is_handshaking = false;
+    } else if (err == ERR_AGAIN) {
+        conn->is_readable = false;
+    } else {
+        metric_add(edge->shard->metrics, METRIC_BAD_TLS, 1);
+        conn_doom(edge, conn, CAUSE_TLS);
+    }
+    return err;
+}
+
+/* Where the next bytes go: behind what is held, in the scratch area while that is large enough,
+ * else in the held buffer itself, which grows with what has really come. */
+static enum err inflow_prepare(struct edge *edge, struct conn *conn, struct inflow *in)
+{
+    if (conn->held_size + READ_ROOM_MIN <= EDGE_SCRATCH_BYTES / 2) {
+        if (conn->held_size > 0) {
+            memcpy(edge->scratch, conn->held, conn->held_size);
+        }
+        *in = (struct inflow){.area = edge->scratch, .capacity = EDGE_SCRATCH_BYTES};
+    } else {
+        if (conn->held_capacity - conn->held_size < READ_ROOM_MIN) {
+            const enum err err = held_grow(edge, conn, (size_t)conn->held_capacity * 2);
+            if (err != ERR_OK) {
+                return err;
+            }
+        }
+        *in = (struct inflow){.area = conn->held, .capacity = conn->held_capacity};
+    }
+    in->stream_size = conn->held_size - conn->held_raw;
+    in->raw_size = conn->held_raw;
+    return ERR_OK;
+}
+
+static enum err conn_read_some(struct edge *edge, struct conn *conn, struct inflow *in)
+{
+    const size_t held = in->stream_size + in->raw_size;
+    size_t room = in->capacity - held;
+    if (conn->state != CONN_OPEN && room > LOGIN_READ_BYTES) {
+        room = LOGIN_READ_BYTES;
+    }
+    size_t size = 0;
+    const enum err err = conn->tls != NULL ? tls_read(conn->tls, in->area + held, room, &size)
+                                           : socket_read(conn->fd, in->area + held, room, &size);
+    if (err == ERR_AGAIN) {
+        conn->is_readable = false;
+    } else if (err == ERR_OK) {
+        in->raw_size += size;
+        conn->last_in_ms = edge->shard->now_ms;
+        conn->traffic.in_bytes += size;
+        metric_add(edge->shard->metrics, METRIC_CLIENT_BYTES_IN, size);
+        /* The socket is edge-triggered: a short read has emptied it, and news will come. */
+        if (size < room && (conn->tls == NULL || !tls_has_pending(conn->tls)) &&
+            !conn->is_hung_up) {
+            conn->is_readable = false;
+        }
+    }
+    return err;
+}
+
+/* No more bytes will come. Who has only closed his side for sending gets the answers he waits
+ * for. */
+static void conn_end(struct edge *edge, struct conn *conn, enum err why)
+{
+    if (why == ERR_CLOSED && conn->state == CONN_OPEN && conn->sends > 0) {
+        conn->is_ended = true;
+        conn->is_paused = true;
+        conn->is_readable = false;
+        return;
+    }
+    conn_doom(edge, conn, why == ERR_PROTOCOL ? CAUSE_TLS : CAUSE_PEER);
+}
+
+static bool conn_may_read(const struct conn *conn)
+{
+    return conn_takes_frames(conn) && conn->is_readable;
+}
+
+void conn_read(struct edge *edge, struct conn *conn)
+{
+    for (uint32_t round = 0; round < READ_ROUNDS_MAX && conn_may_read(conn); round++) {
+        if (conn->is_handshaking && conn_handshake(edge, conn) != ERR_OK) {
+            return;
+        }
+        struct inflow in;
+        if (inflow_prepare(edge, conn, &in) != ERR_OK) {
+            conn_stall(edge, conn);
+            return;
+        }
+        const enum err err = conn_read_some(edge, conn, &in);
+        if (err == ERR_AGAIN) {
+            return;
+        }
+        if (err != ERR_OK) {
+            conn_end(edge, conn, err);
+            return;
+        }
+        const uint32_t generation = conn->session.id.generation;
+        conn_consume(edge, conn, &in);
+        if (conn->state == CONN_FREE || conn->session.id.generation != generation) {
+            return; /* it has moved */
+        }
+    }
+    if (conn_may_read(conn) && !list_is_linked(&conn->waiting)) {
+        list_push_back(&edge->readable, &conn->waiting);
+    }
+}
+
+void conn_resume(struct edge *edge, struct conn *conn)
+{
+    conn->is_paused = false;
+    if (conn->held_size > 0 && conn_takes_frames(conn)) {
+        struct inflow in = inflow_held(conn);
+        const uint32_t generation = conn->session.id.generation;
+        conn_consume(edge, conn, &in);
+        if (conn->state == CONN_FREE || conn->session.id.generation != generation) {
+            return;
+        }
+    }
+    if (conn_may_read(conn) && !list_is_linked(&conn->waiting)) {
+        list_push_back(&edge->readable, &conn->waiting);
+    }
+}
+
+/* NOLINTEND(misc-no-recursion) */
+
+void conn_pause(struct conn *conn)
+{
+    conn->is_paused = true;
+}
+
+void conn_stall(struct edge *edge, struct conn *conn)
+{
+    conn->is_paused = true;
+    if (!list_is_linked(&conn->waiting)) {
+        list_push_back(&edge->stalled, &conn->waiting);
+    }
+}

@@ -1,0 +1,44 @@
+/* How bytes go out: at the end of the turn, in as few system calls as the connection allows. */
+#include "base/assert.h"
+#include "edge/conn.h"
+#include "edge/edge.h"
+
+void conn_mark_dirty(struct edge *edge, struct conn *conn)
+{
+    if (list_is_linked(&conn->dirty) || conn->state == CONN_DOOMED) {
+        return;
+    }
+    list_push_back(&edge->dirty, &conn->dirty);
+    edge->dirty_count++;
+}
+
+void conn_flush(struct edge *edge, struct conn *conn)
+{
+    if (list_is_linked(&conn->dirty)) {
+        list_remove(&conn->dirty);
+        edge->dirty_count--;
+    }
+    if (conn->is_handshaking || !conn->is_writable) {
+        return;
+    }
+    size_t written = 0;
+    const enum err err =
+        write_queue_flush(&edge->blocks, &conn->queue, conn->fd, conn->tls, &written);
+    conn->traffic.out_bytes += written;
+    metric_add(edge->shard->metrics, METRIC_CLIENT_BYTES_OUT, written);
+    if (err == ERR_AGAIN) {
+        conn->is_writable = false;
+    } else if (err != ERR_OK) {
+        conn_doom(edge, conn, CAUSE_PEER);
+        return;
+    }
+    if (conn->state == CONN_CLOSING) {
+        if (write_queue_is_empty(&conn->queue)) {
+            conn_doom(edge, conn, (enum conn_cause)conn->cause);
+        }
+        return;
+    }
+    if (conn->session.is_behind && conn->queue.size <= WRITE_QUEUE_DRAINED_BYTES) {
+        session_drained(edge->chat, &conn->session);
+    }
+}

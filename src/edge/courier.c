@@ -1,0 +1,236 @@
+#include "edge/courier.h"
+
+#include "base/assert.h"
+#include "system/crypto.h"
+
+#include <curl/curl.h>
+#include <stdio.h>
+
+#define REDIRECTS_MAX   10L
+#define CONNECTIONS_MAX 32L /* kept open when nothing is under way */
+#define BUFFER_BYTES    16384L
+#define HEADER_CHARS    160
+
+enum err courier_global_init(void)
+{
+    return curl_global_init(CURL_GLOBAL_DEFAULT) == CURLE_OK ? ERR_OK : ERR_IO;
+}
+
+void courier_global_deinit(void)
+{
+    curl_global_cleanup();
+}
+
+enum err courier_open(struct courier *courier, struct budget *budget)
+{
+    CURLM *multi = curl_multi_init();
+    if (multi == NULL) {
+        return ERR_BUDGET;
+    }
+    curl_multi_setopt(multi, CURLMOPT_MAXCONNECTS, CONNECTIONS_MAX);
+    *courier = (struct courier){.multi = multi, .budget = budget};
+    return ERR_OK;
+}
+
+void courier_close(struct courier *courier)
+{
+    if (courier->multi != NULL) {
+        curl_multi_cleanup(courier->multi);
+        courier->multi = NULL;
+    }
+}
+
+/* libcurl gives a piece of the answer. What does not fit is read and dropped, so that the
+ * connection can be used again. */
+static size_t take_answer(char *data, size_t unit, size_t count, void *context)
+{
+    struct courier_call *call = context;
+    const size_t size = unit * count;
+    if (call->area == NULL) {
+        return size;
+    }
+    const size_t room = call->area_size - call->answer.size;
+    if (size > room) {
+        call->is_cut = true;
+        return size;
+    }
+    memcpy(call->area + call->answer.size, data, size);
+    call->answer.size += size;
+    return size;
+}
+
+static bool set_options(CURL *easy, struct courier_call *call, const char *url)
+{
+    CURLcode code = curl_easy_setopt(easy, CURLOPT_URL, url);
+    code |= curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
+    code |= curl_easy_setopt(easy, CURLOPT_REDIR_PROTOCOLS_STR, "http,https");
+    code |= curl_easy_setopt(easy, CURLOPT_PROXY, ""); /* whatever the environment says */
+    code |= curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
+    code |= curl_easy_setopt(easy, CURLOPT_USERAGENT, "jingu/" JINGU_VERSION);
+    code |= curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, (long)COURIER_CONNECT_MS);
+    code |= curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, (long)COURIER_TOTAL_MS);
+    code |= curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 1L);
+    code |= curl_easy_setopt(easy, CURLOPT_MAXREDIRS, REDIRECTS_MAX);
+    code |= curl_easy_setopt(easy, CURLOPT_BUFFERSIZE, BUFFER_BYTES);
+    code |= curl_easy_setopt(easy, CURLOPT_UPLOAD_BUFFERSIZE, BUFFER_BYTES);
+    code |= curl_easy_setopt(easy, CURLOPT_TCP_KEEPALIVE, 1L);
+    code |= curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, take_answer);
+    code |= curl_easy_setopt(easy, CURLOPT_WRITEDATA, call);
+    code |= curl_easy_setopt(easy, CURLOPT_PRIVATE, call);
+    return code == CURLE_OK;
+}
+
+static bool url_is_good(const char *url)
+{
+    CURLU *parsed = curl_url();
+    const bool is_good = parsed != NULL && curl_url_set(parsed, CURLUPART_URL, url, 0) == CURLUE_OK;
+    curl_url_cleanup(parsed);
+    return is_good;
+}
+
+enum err courier_call_open(struct courier_call *call, struct courier *courier, const char *url)
+{
+    if (!url_is_good(url)) {
+        return ERR_DENIED;
+    }
+    if (budget_charge(courier->budget, MEMORY_RANK_DELIVER, COURIER_CALL_BYTES) != ERR_OK) {
+        return ERR_BUDGET;
+    }
+    CURL *easy = curl_easy_init();
+    if (easy == NULL || !set_options(easy, call, url)) {
+        curl_easy_cleanup(easy);
+        budget_refund(courier->budget, COURIER_CALL_BYTES);
+        return ERR_BUDGET;
+    }
+    call->courier = courier;
+    call->easy = easy;
+    return ERR_OK;
+}
+
+static void call_end(struct courier_call *call)
+{
+    curl_multi_remove_handle(call->courier->multi, call->easy);
+    curl_easy_setopt(call->easy, CURLOPT_HTTPHEADER, NULL);
+    curl_slist_free_all(call->headers);
+    call->headers = NULL;
+    call->is_under_way = false;
+}
+
+void courier_call_close(struct courier_call *call)
+{
+    if (call->easy == NULL) {
+        return;
+    }
+    if (call->is_under_way) {
+        call_end(call);
+    }
+    curl_easy_cleanup(call->easy);
+    call->easy = NULL;
+    budget_refund(call->courier->budget, COURIER_CALL_BYTES);
+}
+
+void courier_sign(uint8_t *buffer, size_t size, struct bytes secret, uint64_t time_s,
+                  char out_text[COURIER_SIGNATURE_CHARS + 1])
+{
+    uint8_t digits[COURIER_HEADROOM];
+    struct writer writer = writer_of(digits, sizeof(digits));
+    writer_decimal(&writer, time_s);
+    writer_u8(&writer, '.');
+    ASSERT(!writer.is_full);
+    const struct bytes time = writer_bytes(&writer);
+    uint8_t *begin = buffer + COURIER_HEADROOM - time.size;
+    memcpy(begin, time.data, time.size);
+    uint8_t digest[CRYPTO_SHA256_BYTES];
+    crypto_hmac_sha256(secret, (struct bytes){.data = begin, .size = time.size + size}, digest);
+    for (size_t i = 0; i < sizeof(digest); i++) {
+        snprintf(out_text + 2 * i, 3, "%02x", digest[i]);
+    }
+}
+
+static bool add_header(struct courier_call *call, const char *header)
+{
+    struct curl_slist *longer = curl_slist_append(call->headers, header);
+    call->headers = longer != NULL ? longer : call->headers;
+    return longer != NULL;
+}
+
+static bool add_headers(struct courier_call *call, uint8_t *buffer, size_t size,
+                        struct bytes secret, uint64_t time_s)
+{
+    /* libcurl would wait a second for "100 Continue" before a larger body. */
+    bool is_good =
+        add_header(call, "Content-Type: application/json") && add_header(call, "Expect:");
+    if (secret.size > 0) {
+        char signature[COURIER_SIGNATURE_CHARS + 1];
+        char header[HEADER_CHARS];
+        courier_sign(buffer, size, secret, time_s, signature);
+        snprintf(header, sizeof(header), "X-Jingu-Timestamp: %llu", (unsigned long long)time_s);
+        is_good = is_good && add_header(call, header);
+        snprintf(header, sizeof(header), "X-Jingu-Signature: sha256=%s", signature);
+        is_good = is_good && add_header(call, header);
+    }
+    return is_good;
+}
+
+enum err courier_post(struct courier_call *call, uint8_t *buffer, size_t size, struct bytes secret,
+                      uint64_t time_s)
+{
+    ASSERT(!call->is_under_way);
+    ASSERT(call->headers == NULL);
+    call->status = 0;
+    call->is_cut = false;
+    call->fault = "";
+    call->answer = (struct bytes){.data = call->area, .size = 0};
+    bool is_good = add_headers(call, buffer, size, secret, time_s);
+    CURLcode code = curl_easy_setopt(call->easy, CURLOPT_POST, 1L);
+    code |= curl_easy_setopt(call->easy, CURLOPT_HTTPHEADER, call->headers);
+    code |= curl_easy_setopt(call->easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)size);
+    code |= curl_easy_setopt(call->easy, CURLOPT_POSTFIELDS, (char *)buffer + COURIER_HEADROOM);
+    is_good = is_good && code == CURLE_OK &&
+              curl_multi_add_handle(call->courier->multi, call->easy) == CURLM_OK;
+    if (!is_good) {
+        curl_slist_free_all(call->headers);
+        call->headers = NULL;
+        return ERR_BUDGET;
+    }
+    call->is_under_way = true;
+    return ERR_OK;
+}
+
+void courier_wait(struct courier *courier, const struct wakeup *const wakeups[2], int timeout_ms)
+{
+    struct curl_waitfd fds[2];
+    for (int i = 0; i < 2; i++) {
+        fds[i] = (struct curl_waitfd){.fd = wakeups[i]->fd, .events = CURL_WAIT_POLLIN};
+    }
+    curl_multi_poll(courier->multi, fds, 2, timeout_ms, NULL);
+}
+
+static void take_outcome(CURL *easy, CURLcode result)
+{
+    char *private = NULL;
+    curl_easy_getinfo(easy, CURLINFO_PRIVATE, &private);
+    struct courier_call *call = (struct courier_call *)(void *)private;
+    long status = 0;
+    if (result == CURLE_OK) {
+        curl_easy_getinfo(easy, CURLINFO_RESPONSE_CODE, &status);
+    } else {
+        call->fault = curl_easy_strerror(result);
+    }
+    call->status = status > 0 && status < 1000 ? (uint32_t)status : 0;
+    call_end(call);
+    call->done(call);
+}
+
+void courier_run(struct courier *courier)
+{
+    int running = 0;
+    curl_multi_perform(courier->multi, &running);
+    CURLMsg *message;
+    int left = 0;
+    while ((message = curl_multi_info_read(courier->multi, &left)) != NULL) {
+        if (message->msg == CURLMSG_DONE) {
+            take_outcome(message->easy_handle, message->data.result);
+        }
+    }
+}

@@ -1,0 +1,233 @@
+#include "edge/edge.h"
+
+#include "base/assert.h"
+#include "edge/sealing.h"
+#include "memory/allocator.h"
+#include "system/tls.h"
+#include "telemetry/logger.h"
+
+#include <stdatomic.h>
+
+#define ACCEPTS_PER_EVENT 16 /* other shards and the connections that exist come first */
+#define ACCEPT_PAUSE_MS   100
+
+static void edge_init_budgets(struct edge *edge)
+{
+    struct budget *root = &edge->shard->budget;
+    budget_init(&edge->conns_budget, "connections", root, root->limit_bytes / 2);
+    budget_init(&edge->writes_budget, "write_queues", root, root->limit_bytes / 2);
+    budget_init(&edge->reads_budget, "reading", root, root->limit_bytes / 2);
+}
+
+enum err edge_init(struct edge *edge, const struct edge_options *options)
+{
+    *edge = (struct edge){
+        .shard = options->shard,
+        .chat = options->chat,
+        .settings = options->settings,
+        .listeners = options->listeners,
+        .listeners_count = options->listeners_count,
+        .tls = options->tls,
+        .is_accepting = true,
+    };
+    edge_init_budgets(edge);
+    list_init(&edge->dirty);
+    list_init(&edge->readable);
+    list_init(&edge->stalled);
+    list_init(&edge->doomed);
+    write_blocks_init(&edge->blocks, &edge->writes_budget);
+    edge->conns = (struct conns){.capacity = options->settings->conns_max, .free_first = CONN_NONE};
+    edge->conns.slots = memory_table_acquire(edge->conns.capacity * sizeof(struct conn));
+    edge->scratch = memory_acquire(&edge->reads_budget, MEMORY_RANK_DRAIN, EDGE_SCRATCH_BYTES);
+    edge->sealing = memory_acquire(&edge->writes_budget, MEMORY_RANK_DRAIN, SEALING_BYTES);
+    if (edge->conns.slots == NULL || edge->scratch == NULL || edge->sealing == NULL) {
+        memory_release(&edge->writes_budget, edge->sealing, SEALING_BYTES);
+        memory_release(&edge->reads_budget, edge->scratch, EDGE_SCRATCH_BYTES);
+        memory_table_release(edge->conns.slots, edge->conns.capacity * sizeof(struct conn));
+        return ERR_BUDGET;
+    }
+    edge->shard->edge = edge;
+    for (uint32_t i = 0; i < edge->listeners_count; i++) {
+        const enum err err =
+            loop_watch_readable(&edge->shard->loop, edge->listeners[i].fd, i + 1, true);
+        if (err != ERR_OK) {
+            edge_deinit(edge);
+            return err;
+        }
+    }
+    return ERR_OK;
+}
+
+void edge_deinit(struct edge *edge)
+{
+    ASSERT(edge->conns.count == 0);
+    write_blocks_forget(&edge->blocks);
+    memory_release(&edge->writes_budget, edge->sealing, SEALING_BYTES);
+    memory_release(&edge->reads_budget, edge->scratch, EDGE_SCRATCH_BYTES);
+    memory_table_release(edge->conns.slots, edge->conns.capacity * sizeof(struct conn));
+    edge->shard->edge = NULL;
+}
+
+void edge_rest(struct edge *edge)
+{
+    const uint64_t before = budget_used(&edge->writes_budget);
+    write_blocks_forget(&edge->blocks);
+    conns_rest(edge);
+    budget_rested(&edge->writes_budget, before);
+}
+
+/* ---- Accepting. ---- */
+
+static void take_socket(struct edge *edge, const struct listener *listener, int fd,
+                        const struct address *peer)
+{
+    socket_limit(fd, edge->settings->socket_send_bytes, edge->settings->socket_receive_bytes);
+    struct tls *tls = NULL;
+    enum metric refused = METRIC_CONNECTIONS_REFUSED_MEMORY;
+    if (listener->is_secure) {
+        tls = tls_accept(atomic_load(edge->tls), fd);
+        if (tls == NULL) {
+            goto refuse;
+        }
+    }
+    if (conn_open(edge, fd, peer, (uint8_t)listener->transport, tls) != ERR_OK) {
+        refused = METRIC_CONNECTIONS_REFUSED_FULL;
+        goto refuse;
+    }
+    metric_add(edge->shard->metrics, METRIC_CONNECTIONS_ACCEPTED, 1);
+    return;
+
+refuse:
+    metric_add(edge->shard->metrics, refused, 1);
+    tls_close(tls);
+    socket_close(fd);
+}
+
+static void accept_some(struct edge *edge, const struct listener *listener)
+{
+    if (edge->shard->now_ms < edge->accept_after_ms) {
+        return;
+    }
+    for (uint32_t i = 0; i < ACCEPTS_PER_EVENT; i++) {
+        int fd = -1;
+        struct address peer;
+        const enum err err = socket_accept(listener->fd, &fd, &peer);
+        if (err == ERR_AGAIN) {
+            return;
+        }
+        if (err == ERR_FULL) {
+            metric_add(edge->shard->metrics, METRIC_CONNECTIONS_REFUSED_SYSTEM, 1);
+            LOG_WARN("accept_failed", F_STR("why", "no descriptor is left"));
+            edge->accept_after_ms = edge->shard->now_ms + ACCEPT_PAUSE_MS;
+            return;
+        }
+        if (err == ERR_OK) {
+            take_socket(edge, listener, fd, &peer);
+        }
+    }
+}
+
+bool edge_is_idle(const struct edge *edge)
+{
+    return edge->conns.count == 0 && edge->sends == 0 && edge->moving == 0;
+}
+
+void edge_stop_accepting(struct edge *edge)
+{
+    if (!edge->is_accepting) {
+        return;
+    }
+    edge->is_accepting = false;
+    for (uint32_t i = 0; i < edge->listeners_count; i++) {
+        loop_forget(&edge->shard->loop, edge->listeners[i].fd);
+    }
+}
+
+/* ---- The phases. ---- */
+
+void edge_on_event(struct edge *edge, const struct loop_event *event)
+{
+    const uint32_t generation = (uint32_t)(event->cookie >> 32);
+    const uint32_t index = (uint32_t)event->cookie;
+    if (generation == 0) {
+        if (edge->is_accepting) {
+            accept_some(edge, &edge->listeners[index - 1]);
+        }
+        return;
+    }
+    const struct session_id id = {
+        .index = index, .generation = generation, .shard = edge->shard->index};
+    struct conn *conn = conn_find(edge, id);
+    if (conn == NULL) {
+        return; /* an event for a former tenant */
+    }
+    if (event->is_writable) {
+        conn->is_writable = true;
+        if (!write_queue_is_empty(&conn->queue) || conn->session.is_behind) {
+            conn_mark_dirty(edge, conn);
+        }
+    }
+    if (event->is_readable) {
+        conn->is_readable = true;
+        conn->is_hung_up = conn->is_hung_up || event->is_hung_up;
+        if (conn->state == CONN_CLOSING && event->is_hung_up) {
+            conn_doom(edge, conn, (enum conn_cause)conn->cause);
+        } else if (event->is_broken && conn->is_paused) {
+            conn_doom(edge, conn, CAUSE_PEER); /* nobody is there to be answered */
+        } else {
+            conn_read(edge, conn);
+        }
+    }
+}
+
+/* Those that waited for memory get one try a turn. */
+static void edge_unstall(struct edge *edge)
+{
+    struct list waiting;
+    list_init(&waiting);
+    list_move_all(&waiting, &edge->stalled);
+    struct list *item;
+    while ((item = list_pop_front(&waiting)) != NULL) {
+        conn_resume(edge, CONTAINER_OF(item, struct conn, waiting));
+    }
+}
+
+bool edge_read(struct edge *edge)
+{
+    edge_unstall(edge);
+    struct list waiting;
+    list_init(&waiting);
+    list_move_all(&waiting, &edge->readable);
+    struct list *item;
+    while ((item = list_pop_front(&waiting)) != NULL) {
+        conn_read(edge, CONTAINER_OF(item, struct conn, waiting));
+    }
+    return !list_is_empty(&edge->readable);
+}
+
+void edge_write(struct edge *edge)
+{
+    /* Writing may make others dirty (a session that catches up); they follow in the same pass. */
+    struct list *item;
+    while ((item = list_pop_front(&edge->dirty)) != NULL) {
+        edge->dirty_count--;
+        conn_flush(edge, CONTAINER_OF(item, struct conn, dirty));
+    }
+}
+
+void edge_bury(struct edge *edge)
+{
+    while (!list_is_empty(&edge->doomed)) {
+        conn_bury(edge, CONTAINER_OF(edge->doomed.next, struct conn, doomed));
+    }
+}
+
+void edge_close_all(struct edge *edge)
+{
+    for (uint32_t i = 0; i < edge->conns.touched; i++) {
+        struct conn *conn = &edge->conns.slots[i];
+        if (conn->state != CONN_FREE && conn->state != CONN_DOOMED) {
+            conn_doom(edge, conn, CAUSE_SHUTDOWN);
+        }
+    }
+}

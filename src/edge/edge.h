@@ -1,0 +1,123 @@
+/*
+ * edge.h -- how the world reaches the domain: one shard's connections and what they share.
+ *
+ * The edge layer turns bytes into what the chat layer understands and back:
+ * listeners, connections (TCP, TLS, WebSocket, PROXY), both dialects of the
+ * client protocol, and the HTTP API. One `struct edge` a shard; nothing in it is
+ * touched by another thread.
+ *
+ * A turn of the edge: what is readable is read and handed on (edge_read), later
+ * everything that became writable or has something to say is written
+ * (edge_write), and at the very end the doomed are buried (edge_bury), when
+ * nobody up the stack holds a pointer to them any more.
+ */
+#pragma once
+
+#include "chat/session.h"
+#include "edge/conn.h"
+#include "edge/write_queue.h"
+#include "shard/shard.h"
+#include "system/crypto.h"
+
+struct tls_context;
+
+#define EDGE_LISTENERS_MAX  8
+#define EDGE_SCRATCH_BYTES  65536u
+#define EDGE_READS_PER_TURN 512 /* connections read in one turn; the others wait for the next */
+#define EDGE_DIRTY_MAX      256 /* written at once when more have something to say */
+
+enum transport {
+    TRANSPORT_TCP = 0,
+    TRANSPORT_WEBSOCKET,
+};
+
+/* A port that clients connect to, shared by all shards. */
+struct listener {
+    int fd;
+    enum transport transport;
+    bool is_secure;
+};
+
+/* What the operator decided; the same for all shards. */
+struct edge_settings {
+    bool is_encryption_off;     /* disableEncryption */
+    bool is_jsonrpc_off;        /* disableJSONRPC */
+    uint32_t idle_ms;           /* connIdleTime */
+    uint64_t node_id;           /* in CONNACK */
+    uint32_t conns_max;         /* of one shard */
+    uint32_t socket_send_bytes; /* kernel memory of one connection; 0: the system's choice */
+    uint32_t socket_receive_bytes;
+};
+
+/* Private to the edge layer. */
+struct edge {
+    struct shard *shard;
+    struct chat *chat;
+    const struct edge_settings *settings;
+    struct listener *listeners; /* shared and still; borrowed */
+    uint32_t listeners_count;
+    _Atomic(struct tls_context *) *tls; /* the newest certificate; borrowed; NULL without TLS */
+    bool is_accepting;
+    uint64_t accept_after_ms; /* no descriptor was left: try again then */
+
+    struct budget conns_budget;
+    struct budget writes_budget;
+    struct budget reads_budget; /* incomplete frames, and sends under way */
+
+    struct conns conns;
+    struct write_blocks blocks;
+    struct list dirty;    /* conns with something to write */
+    struct list readable; /* conns with more to read than their part of the last turn */
+    struct list stalled;  /* conns that wait for memory to be free */
+    struct list doomed;   /* conns to be buried at the end of the turn */
+    uint32_t dirty_count;
+    uint8_t *scratch; /* EDGE_SCRATCH_BYTES: what is being read now */
+    uint8_t *sealing; /* SEALING_BYTES; see sealing.h */
+    uint32_t sends;   /* requests that have not come home */
+    uint32_t moving;  /* connections whose letters have not come home */
+};
+
+struct edge_options {
+    struct shard *shard;
+    struct chat *chat;
+    const struct edge_settings *settings;
+    struct listener *listeners;
+    uint32_t listeners_count;
+    _Atomic(struct tls_context *) *tls;
+};
+
+MUST_USE enum err edge_init(struct edge *edge, const struct edge_options *options);
+void edge_deinit(struct edge *edge);
+
+/* The port through which the chat layer speaks to sessions. */
+const struct session_port *edge_session_port(void);
+
+/* Handles one event of the shard's loop. */
+void edge_on_event(struct edge *edge, const struct loop_event *event);
+
+/* Reads what is left from the last turn. True: there is still more. */
+bool edge_read(struct edge *edge);
+
+/* Writes what waits. */
+void edge_write(struct edge *edge);
+
+/* Gives up spare buffers and the unused end of the table, for quiet times. */
+void edge_rest(struct edge *edge);
+
+/* Closes the doomed. The last phase of a turn. */
+void edge_bury(struct edge *edge);
+
+/* Is no connection here, and nothing under way that must come home? */
+bool edge_is_idle(const struct edge *edge);
+
+/* No new connections from now on. */
+void edge_stop_accepting(struct edge *edge);
+
+/* Closes every connection without a word, so that SDKs connect again. */
+void edge_close_all(struct edge *edge);
+
+static inline struct edge *edge_of(void *receiver)
+{
+    struct shard *shard = receiver;
+    return shard->edge;
+}

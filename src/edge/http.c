@@ -1,0 +1,368 @@
+#include "edge/http.h"
+
+#include "base/assert.h"
+#include "edge/http_request.h"
+#include "system/clock.h"
+#include "system/socket.h"
+
+#include <microhttpd.h>
+#include <stdatomic.h>
+
+/* A connection's headers, and a piece of its body, have to fit in here. */
+#define CONNECTION_MEMORY_BYTES 16384u
+/* With what libmicrohttpd keeps beside it. */
+#define CONNECTION_COST_BYTES (CONNECTION_MEMORY_BYTES + 1536u)
+#define DRAIN_CHECK_MS        20
+#define COOKIE_MAILBOX        1u
+#define COOKIE_DAEMON         2u
+/* This part of the memory remembers who sent the stream messages of the last minutes. */
+#define ANCHORS_SHARE 32
+
+/* ---- Limits. ---- */
+
+static uint64_t or_default(uint64_t value, uint64_t default_value)
+{
+    return value != 0 ? value : default_value;
+}
+
+static struct http_limits complete_limits(const struct http_limits *limits)
+{
+    return (struct http_limits){
+        .connections_max = (uint32_t)or_default(limits->connections_max, HTTP_CONNECTIONS_DEFAULT),
+        .connection_timeout_s =
+            (uint32_t)or_default(limits->connection_timeout_s, HTTP_TIMEOUT_S_DEFAULT),
+        .body_bytes_max = or_default(limits->body_bytes_max, HTTP_BODY_BYTES_DEFAULT),
+        .answer_bytes_max = or_default(limits->answer_bytes_max, HTTP_ANSWER_BYTES_DEFAULT),
+        .conversations_max =
+            (uint32_t)or_default(limits->conversations_max, HTTP_CONVERSATIONS_DEFAULT),
+        .readings_max = (uint32_t)or_default(limits->readings_max, HTTP_READINGS_DEFAULT),
+        .stop_ms = (uint32_t)or_default(limits->stop_ms, HTTP_STOP_MS_DEFAULT),
+    };
+}
+
+static uint64_t connections_bytes(const struct http_limits *limits)
+{
+    const uint64_t count = (uint64_t)limits->connections_max + HTTP_MANAGER_CONNECTIONS_MAX;
+    return count * CONNECTION_COST_BYTES;
+}
+
+uint64_t http_memory_min(const struct http_limits *limits)
+{
+    const struct http_limits complete = complete_limits(limits);
+    uint64_t sum = 0;
+    sum += connections_bytes(&complete);
+    sum += 3 * complete.body_bytes_max; /* half of it holds a body while it grows */
+    sum += 2ull * 1024 * 1024;          /* requests and small answers */
+    return sum / 56 * 64 + 64;          /* new requests may fill a root to 56/64 (budget.h) */
+}
+
+static enum err init_budgets(struct http *http)
+{
+    const uint64_t total = http->options.memory_bytes;
+    const uint64_t connections = connections_bytes(&http->options.limits);
+    budget_init(&http->budget, "http", NULL, total);
+    budget_init(&http->connections_budget, "http_connections", &http->budget, connections);
+    budget_init(&http->bodies_budget, "http_bodies", &http->budget, total / 2);
+    budget_init(&http->requests_budget, "http_requests", &http->budget, total / 2);
+    budget_init(&http->answers_budget, "http_answers", &http->budget, total / 2);
+    anchors_init(&http->anchors, &http->budget, total / ANCHORS_SHARE, http->options.slot);
+    budget_init(&http->syncs_budget, "http_command_syncs", &http->budget, total / 16);
+    command_syncs_init(&http->command_syncs, &http->syncs_budget);
+    const uint64_t answer = http->answers_budget.limit_bytes / 4 * 3; /* leaves room to shrink it */
+    if (http->options.limits.answer_bytes_max > answer) {
+        http->options.limits.answer_bytes_max = answer;
+    }
+    /* libmicrohttpd takes it piece by piece and cannot be refused, so it is set aside. */
+    return budget_charge(&http->connections_budget, MEMORY_RANK_DRAIN, connections);
+}
+
+/* ---- What libmicrohttpd calls, in MHD_run. ---- */
+
+/* There is no room even for a request: says so and reads no further. */
+static enum MHD_Result refuse(struct http *http, struct MHD_Connection *connection)
+{
+    static char text[] = "{\"msg\":\"the server is busy, try again later\",\"status\":400}";
+    metric_add(http->options.slot, METRIC_HTTP_TOO_MANY, 1);
+    struct MHD_Response *response =
+        MHD_create_response_from_buffer(sizeof(text) - 1, text, MHD_RESPMEM_PERSISTENT);
+    if (response == NULL) {
+        return MHD_NO;
+    }
+    enum MHD_Result result =
+        MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, HTTP_JSON_TYPE);
+    if (result == MHD_YES) {
+        result = MHD_queue_response(connection, MHD_HTTP_BAD_REQUEST, response);
+    }
+    MHD_destroy_response(response);
+    return result;
+}
+
+static struct http_peer *peer_of(struct MHD_Connection *connection)
+{
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+    return info != NULL ? info->socket_context : NULL;
+}
+
+static enum MHD_Result on_first_line(struct http_door *door, struct MHD_Connection *connection,
+                                     const char *path, const char *method, void **state)
+{
+    struct http_request *request = http_request_acquire(door->http, connection);
+    if (request == NULL) {
+        return refuse(door->http, connection);
+    }
+    request->port = door->port;
+    *state = request;
+    if (http_request_begin(request, method, path)) {
+        return MHD_YES;
+    }
+    http_request_work(request);
+    return http_request_queue(request) ? MHD_YES : MHD_NO;
+}
+
+/* NOLINTNEXTLINE(readability-function-size): the parameters are libmicrohttpd's */
+static enum MHD_Result on_access(void *context, struct MHD_Connection *connection, const char *path,
+                                 const char *method, const char *version, const char *upload,
+                                 size_t *upload_size, void **state)
+{
+    (void)version;
+    struct http_door *door = context;
+    struct http_request *request = *state;
+    if (request == NULL) {
+        return on_first_line(door, connection, path, method, state);
+    }
+    if (*upload_size > 0) {
+        const struct bytes piece = {.data = (const uint8_t *)upload, .size = *upload_size};
+        *upload_size = 0;
+        return http_request_take(request, piece) ? MHD_YES : MHD_NO;
+    }
+    http_peer_is_served(peer_of(connection));
+    if (request->stage == HTTP_READING) {
+        http_request_work(request);
+    }
+    if (request->stage == HTTP_ANSWERED) {
+        return http_request_queue(request) ? MHD_YES : MHD_NO;
+    }
+    request->is_suspended = true;
+    door->http->suspended_count++;
+    MHD_suspend_connection(connection);
+    return MHD_YES;
+}
+
+static void on_completed(void *context, struct MHD_Connection *connection, void **state,
+                         enum MHD_RequestTerminationCode code)
+{
+    const struct http *http = ((struct http_door *)context)->http;
+    (void)code;
+    http_peer_was_served(peer_of(connection), http->now_ns);
+    http_request_release(*state);
+    *state = NULL;
+}
+
+static void on_connection(void *context, struct MHD_Connection *connection, void **socket_context,
+                          enum MHD_ConnectionNotificationCode code)
+{
+    struct http *http = ((struct http_door *)context)->http;
+    if (code == MHD_CONNECTION_NOTIFY_STARTED) {
+        const union MHD_ConnectionInfo *info =
+            MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+        *socket_context =
+            info != NULL ? http_peers_add(&http->peers, info->connect_fd, http->now_ns) : NULL;
+        metric_add(http->options.slot, METRIC_HTTP_CONNECTIONS, 1);
+    } else {
+        http_peers_remove(&http->peers, *socket_context);
+        *socket_context = NULL;
+        metric_subtract(http->options.slot, METRIC_HTTP_CONNECTIONS, 1);
+        http->has_closed = true;
+    }
+}
+
+/* ---- The thread. ---- */
+
+static int turn_wait_ms(struct http *http)
+{
+    int timeout_ms = -1;
+    for (uint32_t i = 0; i < http->doors_count; i++) {
+        MHD_UNSIGNED_LONG_LONG wait_ms = 0;
+        if (MHD_get_timeout(http->doors[i].daemon, &wait_ms) == MHD_YES &&
+            (timeout_ms < 0 || wait_ms < (unsigned)timeout_ms)) {
+            timeout_ms = wait_ms < INT32_MAX ? (int)wait_ms : INT32_MAX;
+        }
+    }
+    if (http->is_draining && (timeout_ms < 0 || timeout_ms > DRAIN_CHECK_MS)) {
+        timeout_ms = DRAIN_CHECK_MS;
+    }
+    if (http->peers.count > 0 && (timeout_ms < 0 || timeout_ms > (int)HTTP_PEERS_REVIEW_MS)) {
+        timeout_ms = (int)HTTP_PEERS_REVIEW_MS;
+    }
+    if (http->has_closed) {
+        /* At its limit of connections libmicrohttpd stops listening, and begins again only with
+         * the run after the one in which it got below. */
+        http->has_closed = false;
+        timeout_ms = 0;
+    }
+    return mailbox_may_sleep(&http->mailbox) ? timeout_ms : 0;
+}
+
+static void begin_draining(struct http *http)
+{
+    http->is_draining = true;
+    http->drained_by_ns = http->now_ns + (uint64_t)http->options.limits.stop_ms * 1000000u;
+    for (uint32_t i = 0; i < http->doors_count; i++) {
+        const int listener = MHD_quiesce_daemon(http->doors[i].daemon);
+        if (listener >= 0) {
+            socket_close(listener);
+        }
+    }
+}
+
+static void turn(struct http *http)
+{
+    loop_poll(&http->loop, turn_wait_ms(http)); /* the only place where this thread sleeps */
+    mailbox_awake(&http->mailbox);
+    for (uint32_t i = 0; i < http->loop.events_count; i++) {
+        if (http->loop.events[i].cookie == COOKIE_MAILBOX) {
+            wakeup_clear(&http->mailbox.wakeup);
+        } else if (http->loop.events[i].cookie >= HTTP_PEER_COOKIE_BASE) {
+            http_peers_on_event(&http->peers, http->loop.events[i].cookie);
+        }
+    }
+    http->now_ns = clock_now_ns();
+    if (!http->is_draining && atomic_load(&http->is_stopping)) {
+        begin_draining(http);
+    }
+    mailbox_drain(&http->mailbox); /* answers come home, connections are resumed */
+    for (uint32_t i = 0; i < http->doors_count; i++) {
+        MHD_run(http->doors[i].daemon); /* and read and written */
+    }
+    http_peers_review(&http->peers, http->now_ns);
+    mailer_flush(&http->mailer); /* one wake-up for each whom letters were posted to */
+}
+
+/* Nobody else has a request of ours, and clients have had their time. */
+static bool is_done(const struct http *http)
+{
+    return http->is_draining && http->suspended_count == 0 &&
+           (http->requests_count == 0 || http->now_ns >= http->drained_by_ns);
+}
+
+static void run(void *context)
+{
+    struct http *http = context;
+    while (!is_done(http)) {
+        turn(http);
+    }
+    for (uint32_t i = 0; i < http->doors_count; i++) {
+        MHD_stop_daemon(http->doors[i].daemon);
+    }
+    ASSERT(http->requests_count == 0);
+}
+
+/* ---- Life cycle. ---- */
+
+/* Opens one more door and watches it. */
+static enum err open_door(struct http *http, enum api_port port, int listener, unsigned conns_max)
+{
+    const struct http_limits *limits = &http->options.limits;
+    ASSERT(http->doors_count < HTTP_DOORS_MAX);
+    struct http_door *door = &http->doors[http->doors_count];
+    *door = (struct http_door){.http = http, .port = port};
+    door->daemon =
+        MHD_start_daemon(MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME, 0, NULL, NULL, on_access, door,
+                         MHD_OPTION_LISTEN_SOCKET, listener,                                    //
+                         MHD_OPTION_CONNECTION_LIMIT, conns_max,                                //
+                         MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_MEMORY_BYTES,   //
+                         MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)limits->connection_timeout_s, //
+                         MHD_OPTION_NOTIFY_COMPLETED, on_completed, door,                       //
+                         MHD_OPTION_NOTIFY_CONNECTION, on_connection, door, MHD_OPTION_END);
+    if (door->daemon == NULL) {
+        return ERR_IO;
+    }
+    http->doors_count++;
+    const union MHD_DaemonInfo *info = MHD_get_daemon_info(door->daemon, MHD_DAEMON_INFO_EPOLL_FD);
+    return info == NULL ? ERR_IO
+                        : loop_watch_readable(&http->loop, info->epoll_fd, COOKIE_DAEMON, false);
+}
+
+static enum err open_doors(struct http *http)
+{
+    const struct http_options *options = &http->options;
+    enum err err =
+        open_door(http, API_PORT_BACK_END, options->listener, options->limits.connections_max);
+    if (err == ERR_OK && options->is_manager_on) {
+        err = open_door(http, API_PORT_MANAGER, options->manager_listener,
+                        HTTP_MANAGER_CONNECTIONS_MAX);
+    }
+    return err;
+}
+
+/* Leaves the listeners, which are not ours yet, open. */
+static void abandon_doors(struct http *http)
+{
+    for (uint32_t i = 0; i < http->doors_count; i++) {
+        MHD_quiesce_daemon(http->doors[i].daemon);
+        MHD_stop_daemon(http->doors[i].daemon);
+    }
+    http->doors_count = 0;
+}
+
+enum err http_start(struct http *http, const struct http_options *options)
+{
+    *http = (struct http){.options = *options};
+    http->options.limits = complete_limits(&options->limits);
+    list_init(&http->readings_waiting);
+    if (options->memory_bytes < http_memory_min(&options->limits) || init_budgets(http) != ERR_OK) {
+        return ERR_LIMIT;
+    }
+    enum err err = loop_open(&http->loop);
+    if (err != ERR_OK) {
+        return err;
+    }
+    err = mailbox_open(&http->mailbox, http);
+    if (err != ERR_OK) {
+        goto fail_loop;
+    }
+    err = loop_watch_readable(&http->loop, http->mailbox.wakeup.fd, COOKIE_MAILBOX, false);
+    if (err != ERR_OK) {
+        goto fail_mailbox;
+    }
+    http->peers.loop = &http->loop;
+    http->peers.slot = http->options.slot;
+    err =
+        http_peers_open(&http->peers, &http->requests_budget, http->options.limits.connections_max,
+                        http->options.limits.connection_timeout_s);
+    if (err != ERR_OK) {
+        goto fail_mailbox;
+    }
+    err = open_doors(http);
+    if (err == ERR_OK) {
+        err = thread_start(&http->thread, "http", run, http);
+    }
+    if (err != ERR_OK) {
+        goto fail_doors;
+    }
+    return ERR_OK;
+
+fail_doors:
+    abandon_doors(http);
+    http_peers_close(&http->peers);
+fail_mailbox:
+    mailbox_close(&http->mailbox);
+fail_loop:
+    loop_close(&http->loop);
+    return err;
+}
+
+void http_stop(struct http *http)
+{
+    atomic_store(&http->is_stopping, true);
+    wakeup_raise(&http->mailbox.wakeup);
+    thread_join(&http->thread);
+    http_peers_close(&http->peers);
+    anchors_deinit(&http->anchors);
+    command_syncs_deinit(&http->command_syncs);
+    mailbox_close(&http->mailbox);
+    loop_close(&http->loop);
+    budget_refund(&http->connections_budget, connections_bytes(&http->options.limits));
+    ASSERT(budget_used(&http->budget) == 0);
+}

@@ -1,0 +1,167 @@
+#include "edge/http_reading.h"
+
+#include "base/assert.h"
+
+#define GROWTH          4u
+#define SCRATCH_ALIGNED 16u
+
+static void run_reading(struct reading *reading)
+{
+    struct http_request *request = CONTAINER_OF(reading, struct http_request, reading);
+    request->visit_err = ERR_OK;
+    request->read_result = request->read(request);
+    if (request->read_result == ERR_OK) {
+        request->read_result = request->visit_err;
+    }
+    if (request->out.is_full) {
+        request->read_result = ERR_FULL;
+    }
+}
+
+static void run_slow(void *context)
+{
+    struct http_request *request = context;
+    run_reading(&request->reading);
+    mailbox_post(request->reading.home, &request->reading.letter);
+}
+
+static void reading_comes_home(struct letter *letter, void *receiver);
+
+/* The buffer is acquired only now, so that those who wait hold none. */
+static void ask(struct http_request *request)
+{
+    struct http *http = request->http;
+    if (!http_out_open(request, request->read_size)) {
+        return;
+    }
+    http->readings_away++;
+    request->reading = (struct reading){
+        .letter = {.receive = reading_comes_home}, .run = run_reading, .home = &http->mailbox};
+    if (!request->is_read_slow) {
+        readers_ask(http->options.readers, &request->reading);
+    } else if (thread_start(&http->slow_thread, "slow-page", run_slow, request) != ERR_OK) {
+        request->read_result = ERR_IO;
+        mailbox_post(&http->mailbox, &request->reading.letter);
+    }
+}
+
+static void ask_waiting(struct http *http)
+{
+    while (http->readings_away < http->options.limits.readings_max) {
+        struct list *oldest = list_pop_front(&http->readings_waiting);
+        if (oldest == NULL) {
+            return;
+        }
+        ask(CONTAINER_OF(oldest, struct http_request, waiting));
+    }
+}
+
+/* More room, and from the beginning again. */
+static void read_again(struct http_request *request)
+{
+    const uint64_t answer_bytes_max = request->http->options.limits.answer_bytes_max;
+    const size_t size = request->buffer->capacity;
+    if (size >= answer_bytes_max) {
+        metric_add(request->http->options.slot, METRIC_HTTP_TOO_LARGE, 1);
+        http_answer_error(request, "the answer would be too large: ask for less");
+        return;
+    }
+    const uint64_t grown = size * GROWTH < answer_bytes_max ? size * GROWTH : answer_bytes_max;
+    request->read_size = (size_t)grown;
+    list_push_front(&request->http->readings_waiting, &request->waiting);
+}
+
+static void end_reading(struct http_request *request)
+{
+    switch (request->read_result) {
+    case ERR_OK:
+        if (request->then != NULL) {
+            request->then(request);
+        }
+        http_answer_out(request, 200,
+                        request->read_type != NULL ? request->read_type : HTTP_JSON_TYPE);
+        break;
+    case ERR_FULL:
+        read_again(request);
+        break;
+    case ERR_ABSENT:
+        http_answer_status(request, 404);
+        break;
+    case ERR_AGAIN:
+        http_answer_error(request, "another one is under way, try again later");
+        break;
+    case ERR_DENIED:
+    case ERR_BUDGET:
+    case ERR_LIMIT:
+    case ERR_PROTOCOL:
+    case ERR_CLOSED:
+    case ERR_CORRUPT:
+    case ERR_IO:
+        http_answer_failure(request, request->failure, request->read_result);
+        break;
+    }
+}
+
+static void reading_comes_home(struct letter *letter, void *receiver)
+{
+    struct http *http = receiver;
+    struct reading *reading = CONTAINER_OF(letter, struct reading, letter);
+    ASSERT(http->readings_away > 0);
+    http->readings_away--;
+    struct http_request *request = CONTAINER_OF(reading, struct http_request, reading);
+    if (request->is_read_slow) {
+        thread_join(&http->slow_thread);
+        http->is_slow_busy = false;
+    }
+    end_reading(request);
+    ask_waiting(http);
+}
+
+void http_read(struct http_request *request, http_read_fn *read, size_t size_first,
+               const char *failure)
+{
+    http_read_then(request, read, size_first, failure, NULL);
+}
+
+void http_read_then(struct http_request *request, http_read_fn *read, size_t size_first,
+                    const char *failure, http_then_fn *then)
+{
+    ASSERT(request->stage == HTTP_WORKING);
+    request->read = read;
+    request->then = then;
+    request->read_size = size_first;
+    request->failure = failure;
+    list_push_back(&request->http->readings_waiting, &request->waiting);
+    ask_waiting(request->http);
+}
+
+void http_read_slowly(struct http_request *request, http_read_fn *read, size_t size,
+                      const char *failure)
+{
+    struct http *http = request->http;
+    if (http->is_slow_busy) {
+        http_answer_error(request, "another one is under way, try again later");
+        return;
+    }
+    http->is_slow_busy = true;
+    request->is_read_slow = true;
+    http_read(request, read, size, failure);
+}
+
+void *http_scratch(struct http_request *request, size_t size)
+{
+    ASSERT(writer_size(&request->out) == 0);
+    struct http_buffer *buffer = request->buffer;
+    size = (size + SCRATCH_ALIGNED - 1) / SCRATCH_ALIGNED * SCRATCH_ALIGNED;
+    const uintptr_t end = (uintptr_t)(buffer->bytes + buffer->capacity);
+    const size_t slack = end % SCRATCH_ALIGNED;
+    const size_t taken = request->scratch_size == 0 ? slack : request->scratch_size;
+    if (size > buffer->capacity || taken + size > buffer->capacity) {
+        request->out.is_full = true;
+        return NULL;
+    }
+    request->scratch_size = taken + size;
+    const size_t left = buffer->capacity - request->scratch_size;
+    request->out = writer_of(buffer->bytes, left);
+    return buffer->bytes + left;
+}

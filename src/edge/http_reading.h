@@ -1,0 +1,40 @@
+/*
+ * http_reading.h -- an answer that has to be read from the store, on a reader thread.
+ *
+ * The handler names a function; it runs on a reader thread, may block, and writes
+ * the whole answer as JSON into the request's `out`. When that becomes full it
+ * stops, the request comes home, gets a buffer of four times the size and is read
+ * again from the beginning: so memory is acquired on the HTTP thread alone, and no
+ * answer is larger than the limit. A burst of readings waits here and not in the
+ * pool, where the shards' readings would stand behind it.
+ *
+ * While it runs the function has the request for itself: `input`, `work`, `out`,
+ * `json` and the options in `http`, and nothing else.
+ *
+ *   ERR_OK      `out` is the answer.
+ *   ERR_FULL    more room is wanted; also understood when `out` is full.
+ *   ERR_ABSENT  {"status":404}, with HTTP 200 (http-api 3.3).
+ *   others      the store failed: the error envelope with the handler's `failure`.
+ */
+#pragma once
+
+#include "edge/http_request.h"
+
+#define HTTP_READ_BYTES_FIRST ((size_t)16 * 1024) /* enough for most answers */
+
+/* Reads and answers, now or later. `failure` is a literal. */
+void http_read(struct http_request *request, http_read_fn *read, size_t size_first,
+               const char *failure);
+
+/* The same, for what waits: on a thread of its own, one at a time. It is not read again when `size`
+ * does not suffice, so it had better. */
+void http_read_slowly(struct http_request *request, http_read_fn *read, size_t size,
+                      const char *failure);
+/* The same; when the answer is written, `then` is called on the HTTP thread before it is sent,
+ * while the scratch memory is still there. */
+void http_read_then(struct http_request *request, http_read_fn *read, size_t size_first,
+                    const char *failure, http_then_fn *then);
+
+/* On the reader thread, before anything is written to `out`: `size` bytes to work with, aligned
+ * for anything, not initialised; gone when the function returns. NULL: return ERR_FULL. */
+MUST_USE void *http_scratch(struct http_request *request, size_t size);

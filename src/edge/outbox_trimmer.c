@@ -1,0 +1,227 @@
+#include "edge/outbox_trimmer.h"
+
+#include "base/assert.h"
+#include "edge/webhook.h"
+#include "telemetry/logger.h"
+
+#define LOOK_NS       30000000000u /* how often old events are looked for */
+#define COUNT_AT_ONCE 4096u
+#define DROP_AT_ONCE  256u /* of one lane, before the others are looked at again */
+
+/* Every lane there may be. */
+struct place {
+    uint8_t queue;
+    uint8_t lanes;
+};
+
+static const struct place places[] = {
+    {OUTBOX_NOTIFY, 1},  {OUTBOX_AGENT, 1},
+    {OUTBOX_PENDING, 1}, {OUTBOX_OFFLINE, OUTBOX_LANES_MAX},
+    {OUTBOX_STATUS, 1},  {OUTBOX_DEAD, OUTBOX_QUEUES_END},
+};
+
+/* ---- At start. ---- */
+
+struct counting {
+    uint64_t id_max;
+    uint64_t bytes;
+    uint32_t visited;
+    struct outbox_key last;
+};
+
+static bool count_visit(void *context, const struct outbox_key *key, const struct outbox_row *row,
+                        size_t row_bytes)
+{
+    (void)row;
+    struct counting *counting = context;
+    counting->bytes += key->id <= counting->id_max ? outbox_cost(row_bytes) : 0;
+    counting->visited++;
+    counting->last = *key;
+    return true;
+}
+
+static void pass_key(struct outbox_key *key)
+{
+    key->id += key->part == UINT16_MAX ? 1 : 0;
+    key->part++;
+}
+
+static enum err count_queue(struct store *store, uint8_t queue, struct counting *counting)
+{
+    struct outbox_key from = {.queue = queue};
+    for (;;) {
+        const struct outbox_range range = {
+            .from = from,
+            .is_all_lanes = true,
+            .count_max = COUNT_AT_ONCE,
+            .visit = count_visit,
+            .context = counting,
+        };
+        struct outbox_key bad = {.queue = OUTBOX_INVALID};
+        counting->visited = 0;
+        const enum err err = store_read_outbox(store, &range, &bad);
+        if (err == ERR_CORRUPT && bad.queue != OUTBOX_INVALID) {
+            counting->last = bad; /* its lane will drop it */
+        } else if (err != ERR_OK || counting->visited < COUNT_AT_ONCE) {
+            return err;
+        }
+        from = counting->last;
+        pass_key(&from);
+    }
+}
+
+enum err outbox_trimmer_count(struct outbox_trimmer *trimmer, uint64_t id_max)
+{
+    struct counting counting = {.id_max = id_max};
+    enum err err = ERR_OK;
+    for (size_t i = 0; i < COUNT_OF(places) && err == ERR_OK; i++) {
+        err = count_queue(trimmer->webhook->options.store, places[i].queue, &counting);
+    }
+    trimmer->webhook->office.bytes += counting.bytes;
+    return err;
+}
+
+/* ---- Dropping. ---- */
+
+static bool is_full(const struct outbox_trimmer *trimmer)
+{
+    return trimmer->events_count == TRIMMER_EVENTS_MAX || trimmer->result != ERR_OK;
+}
+
+static void drop(struct outbox_trimmer *trimmer, const struct outbox_key *key, uint64_t cost,
+                 enum metric metric)
+{
+    trimmer->result = outbox_writer_drop(&trimmer->writer, key, cost);
+    if (trimmer->result == ERR_OK) {
+        metric_add(trimmer->webhook->options.metrics, metric, 1);
+        trimmer->events_count++;
+        trimmer->bytes_left -= trimmer->bytes_left < cost ? trimmer->bytes_left : cost;
+    }
+}
+
+static bool expired_visit(void *context, const struct outbox_key *key, const struct outbox_row *row,
+                          size_t row_bytes)
+{
+    struct outbox_trimmer *trimmer = context;
+    if (is_full(trimmer) || !webhook_is_expired(trimmer->webhook, row->queued_ms)) {
+        return false;
+    }
+    drop(trimmer, key, outbox_cost(row_bytes), METRIC_WEBHOOK_EXPIRED);
+    return true;
+}
+
+static bool oldest_visit(void *context, const struct outbox_key *key, const struct outbox_row *row,
+                         size_t row_bytes)
+{
+    (void)row;
+    struct outbox_trimmer *trimmer = context;
+    if (is_full(trimmer) || trimmer->bytes_left == 0) {
+        return false;
+    }
+    drop(trimmer, key, outbox_cost(row_bytes), METRIC_WEBHOOK_DROPPED);
+    trimmer->head = *key;
+    return true;
+}
+
+static bool head_visit(void *context, const struct outbox_key *key, const struct outbox_row *row,
+                       size_t row_bytes)
+{
+    (void)row;
+    (void)row_bytes;
+    struct outbox_trimmer *trimmer = context;
+    if (!trimmer->has_head || key->id < trimmer->head.id) {
+        trimmer->head = *key;
+        trimmer->has_head = true;
+    }
+    return false;
+}
+
+/* Visits a lane from the first event on that is not on its way. A damaged one ends it; its lane
+ * drops it. */
+static void visit_lane(struct outbox_trimmer *trimmer, const struct outbox_key *from,
+                       uint32_t count_max, store_outbox_fn *visit)
+{
+    const struct outbox_range range = {
+        .from = *from, .count_max = count_max, .visit = visit, .context = trimmer};
+    const enum err err = store_read_outbox(trimmer->webhook->options.store, &range, NULL);
+    if (err != ERR_CORRUPT && trimmer->result == ERR_OK) {
+        trimmer->result = err;
+    }
+}
+
+static void visit_all(struct outbox_trimmer *trimmer, uint32_t count_max, store_outbox_fn *visit)
+{
+    for (size_t i = 0; i < COUNT_OF(places); i++) {
+        for (uint8_t lane = 0; lane < places[i].lanes; lane++) {
+            const struct outbox_key from =
+                webhook_sent_below(trimmer->webhook, places[i].queue, lane);
+            visit_lane(trimmer, &from, count_max, visit);
+        }
+    }
+}
+
+/* The oldest events of all lanes, some of one lane at a time; so they are the oldest but for a few.
+ * What this entry drops already is still on the disk: a lane is left where that ended. */
+static void drop_oldest(struct outbox_trimmer *trimmer)
+{
+    trimmer->has_head = false;
+    visit_all(trimmer, 1, head_visit);
+    if (trimmer->has_head && !is_full(trimmer)) {
+        const struct outbox_key from = trimmer->head;
+        visit_lane(trimmer, &from, DROP_AT_ONCE, oldest_visit);
+    }
+}
+
+static void trimmed(struct outbox_writer *writer)
+{
+    (void)writer; /* the next run looks whether that was enough */
+}
+
+void outbox_trimmer_init(struct outbox_trimmer *trimmer, struct webhook *webhook,
+                         uint64_t bytes_max)
+{
+    *trimmer = (struct outbox_trimmer){.webhook = webhook, .bytes_max = bytes_max};
+    outbox_writer_init(&trimmer->writer, &webhook->office);
+    trimmer->writer.done = trimmed;
+}
+
+void outbox_trimmer_deinit(struct outbox_trimmer *trimmer)
+{
+    outbox_writer_deinit(&trimmer->writer);
+}
+
+/* A sixteenth more than needed, so that not every new event costs a look. */
+static uint64_t surplus(const struct outbox_trimmer *trimmer)
+{
+    const uint64_t bytes = trimmer->webhook->office.bytes;
+    return bytes > trimmer->bytes_max ? bytes - trimmer->bytes_max / 16 * 15 : 0;
+}
+
+uint64_t outbox_trimmer_run(struct outbox_trimmer *trimmer)
+{
+    const uint64_t now_ns = trimmer->webhook->office.now_ns;
+    if (trimmer->writer.is_away || trimmer->webhook->is_stopping) {
+        return UINT64_MAX;
+    }
+    trimmer->bytes_left = surplus(trimmer);
+    if (trimmer->bytes_left == 0 && now_ns < trimmer->look_at_ns) {
+        return trimmer->look_at_ns;
+    }
+    trimmer->events_count = 0;
+    trimmer->result = ERR_OK;
+    if (trimmer->bytes_left > 0) {
+        drop_oldest(trimmer);
+    } else {
+        visit_all(trimmer, TRIMMER_EVENTS_MAX, expired_visit);
+        trimmer->look_at_ns = now_ns + LOOK_NS;
+    }
+    if (trimmer->result != ERR_OK) {
+        LOG_ERROR("outbox_trim_failed", F_ERR(trimmer->result));
+        trimmer->look_at_ns = now_ns + LOOK_NS;
+    }
+    if (trimmer->events_count == 0) {
+        return trimmer->look_at_ns > now_ns ? trimmer->look_at_ns : now_ns + LOOK_NS;
+    }
+    outbox_writer_send(&trimmer->writer);
+    return UINT64_MAX;
+}

@@ -1,0 +1,39 @@
+/*
+ * outbox_trimmer.h -- keeps the outbox within its bytes and its age: the oldest events go first.
+ *
+ * While the outbox is larger than `bytes_max` the oldest events of all queues are
+ * dropped, dead letters included, and counted; once in a while those that are older
+ * than `age_ms_max`. What is on its way to the back end at the moment is spared.
+ *
+ * The thread of the webhooks only.
+ */
+#pragma once
+
+#include "edge/outbox_writer.h"
+
+struct webhook;
+
+#define TRIMMER_EVENTS_MAX 2048u /* dropped by one commit */
+
+/* Private to outbox_trimmer.c. */
+struct outbox_trimmer {
+    struct webhook *webhook;
+    uint64_t bytes_max;
+    uint64_t look_at_ns; /* for what has become too old */
+    struct outbox_writer writer;
+    uint64_t bytes_left;   /* while it works: what is left to drop */
+    uint32_t events_count; /* in the entry */
+    struct outbox_key head;
+    bool has_head;
+    enum err result;
+};
+
+void outbox_trimmer_init(struct outbox_trimmer *trimmer, struct webhook *webhook,
+                         uint64_t bytes_max);
+void outbox_trimmer_deinit(struct outbox_trimmer *trimmer);
+
+/* Counts what was in the outbox before this start: events with ids up to `id_max`. Blocks. */
+MUST_USE enum err outbox_trimmer_count(struct outbox_trimmer *trimmer, uint64_t id_max);
+
+/* Does what is due; gives when to look again. */
+uint64_t outbox_trimmer_run(struct outbox_trimmer *trimmer);

@@ -1,0 +1,26 @@
+/*
+ * rpc.h -- the JSON-RPC dialect of a client: objects in, objects out (jsonrpc).
+ */
+#pragma once
+
+#include "base/bytes.h"
+#include "chat/send.h"
+#include "chat/session.h"
+#include "edge/inflow.h"
+
+struct conn;
+struct edge;
+
+/* As wk_take, for JSON objects. */
+enum flow rpc_take(struct edge *edge, struct conn *conn, struct bytes stream, size_t *out_size);
+
+/* As wk_finish_login, for `connect`: a result, or an error when refused (jsonrpc 4.3). */
+size_t rpc_finish_login(struct edge *edge, struct conn *conn, struct bytes stream);
+
+void rpc_write_sent(struct edge *edge, struct conn *conn, const struct send *send);
+bool rpc_write_recv(struct edge *edge, struct conn *conn, const struct push *push);
+/* An `event` notification. False: there is no room. */
+bool rpc_write_event(struct edge *edge, struct conn *conn, const struct session_event *event);
+
+void rpc_write_disconnect(struct edge *edge, struct conn *conn, enum chat_reason reason,
+                          struct bytes text);

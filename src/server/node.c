@@ -1,0 +1,659 @@
+#include "server/node.h"
+
+#include "base/assert.h"
+#include "chat/system_accounts.h"
+#include "edge/http.h"
+#include "edge/webhook.h"
+#include "memory/allocator.h"
+#include "server/alarms.h"
+#include "server/core.h"
+#include "server/ledger.h"
+#include "server/pages.h"
+#include "server/rest.h"
+#include "server/settings.h"
+#include "store/read.h"
+#include "store/store.h"
+#include "system/clock.h"
+#include "system/file.h"
+#include "system/profiler.h"
+#include "system/tls.h"
+#include "telemetry/logger.h"
+
+#include <errno.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <string.h>
+
+#define STOP_POLL_MS      5
+#define FILES_THREADS     2
+#define SLOT_COMMITTER(n) (n)
+#define SLOT_HTTP(n)      ((n) + 1)
+#define SLOT_WEBHOOK(n)   ((n) + 2)
+#define SLOTS_BESIDES     3 /* committer, HTTP, webhooks */
+
+struct node {
+    struct budget budget; /* the root of what belongs to no shard */
+    struct budget metrics_budget;
+    struct budget committer_budget;
+    struct budget store_budget; /* of the main thread, which opens and closes */
+    uint32_t cores_count;
+    struct core *cores;
+    struct shard *shards[SHARDS_MAX];
+    struct metrics metrics;
+    struct store *store;
+    struct readers readers;
+    struct journal journal;
+    struct http http;
+    struct webhook webhook;
+    struct bell bell;
+    uint32_t notices;        /* a sum of enum notice: what the back end is told */
+    uint64_t clock_floor_ms; /* store_last_ms at start */
+    bool has_courier;        /* the webhooks' libraries are ready */
+    bool is_webhook_started;
+    bool is_readers_started;
+    bool is_journal_started;
+    bool is_http_started;
+    uint32_t cores_started;
+    uint32_t cores_ready; /* initialised, perhaps not started */
+    struct settings_secrets secrets;
+    struct settings settings[2]; /* those in use, and those before or to come */
+    uint32_t settings_current;
+    struct capacity capacity;
+    struct listener listeners[EDGE_LISTENERS_MAX];
+    struct config_address listener_addresses[EDGE_LISTENERS_MAX];
+    const char *listener_names[EDGE_LISTENERS_MAX];
+    uint32_t listeners_count;
+    _Atomic(struct tls_context *) tls;
+    struct tls_context
+        *tls_before; /* replaced by a reload; kept for the loops that still read it */
+    int http_fd;
+    int manager_fd; /* -1: the manager's port is not open */
+    struct rest rest;
+    struct ledger ledger;
+    struct alarms alarms;
+    struct pages pages;
+    bool is_ledger_ready;
+};
+
+static enum err fail(struct store_fault *out_why, enum err err, const char *what,
+                     const char *detail)
+{
+    snprintf(out_why->text, sizeof(out_why->text), "%s: %s", what, detail);
+    return err;
+}
+
+/* ---- Webhooks. ---- */
+
+/* Is the event among those that are sent? (webhook 1) */
+static bool is_in_focus(const struct config *config, const char *event)
+{
+    for (uint32_t i = 0; i < config->webhook_events.count; i++) {
+        if (strcmp(config->webhook_events.items[i], event) == 0) {
+            return true;
+        }
+    }
+    return config->webhook_events.count == 0;
+}
+
+/* What the back end is told: nothing without an address. */
+static uint32_t wanted_notices(const struct config *config)
+{
+    if (config->webhook_http_addr[0] == '\0') {
+        return 0;
+    }
+    uint32_t notices = 0;
+    if (is_in_focus(config, "msg.notify")) {
+        notices |= NOTICE_MESSAGES;
+        notices |= config->agent_webhook_http_addr[0] != '\0' ? NOTICE_AGENTS : 0;
+    }
+    notices |= is_in_focus(config, "msg.offline") ? NOTICE_OFFLINE : 0;
+    notices |= is_in_focus(config, "user.onlinestatus") ? NOTICE_STATUS : 0;
+    return notices;
+}
+
+/* ---- Listening. ---- */
+
+static enum err listen_on(const struct config_address *address, int *out_fd,
+                          struct store_fault *out_why, const char *name)
+{
+    struct address resolved;
+    char text[128];
+    snprintf(text, sizeof(text), "%s %s:%u", name, address->host, address->port);
+    if (address_resolve(address->host, address->port, &resolved) != ERR_OK) {
+        return fail(out_why, ERR_IO, text, "no such address");
+    }
+    if (socket_listen(&resolved, out_fd) != ERR_OK) {
+        return fail(out_why, ERR_IO, text, strerrordesc_np(errno));
+    }
+    return ERR_OK;
+}
+
+/* A port that clients may be given. */
+struct door {
+    const struct config_address *address;
+    enum transport transport;
+    bool is_secure;
+    const char *name;
+};
+
+static enum err add_listener(struct node *node, const struct door *door,
+                             struct store_fault *out_why)
+{
+    if (!door->address->is_set) {
+        return ERR_OK;
+    }
+    struct listener *listener = &node->listeners[node->listeners_count];
+    const enum err err = listen_on(door->address, &listener->fd, out_why, door->name);
+    if (err != ERR_OK) {
+        return err;
+    }
+    listener->transport = door->transport;
+    listener->is_secure = door->is_secure;
+    node->listener_addresses[node->listeners_count] = *door->address;
+    node->listener_names[node->listeners_count] = door->name;
+    node->listeners_count++;
+    return ERR_OK;
+}
+
+static enum err open_tls(struct node *node, const struct config *config,
+                         struct store_fault *out_why)
+{
+    const bool is_wss = config->wss_addr.is_set;
+    const char *cert = is_wss ? config->wss_cert_file : config->tls_cert_file;
+    const char *key = is_wss ? config->wss_key_file : config->tls_key_file;
+    if (!is_wss && !config->tls_addr.is_set) {
+        return ERR_OK;
+    }
+    struct tls_context *context = NULL;
+    const enum err err =
+        tls_context_open(cert, key, &context, out_why->text, sizeof(out_why->text));
+    if (err == ERR_OK) {
+        atomic_store(&node->tls, context);
+    }
+    return err;
+}
+
+/* Where nobody asked for the port and it is taken, perhaps by another server on this machine, this
+ * one does without. */
+static enum err open_manager(struct node *node, const struct config *config,
+                             struct store_fault *out_why)
+{
+    if (!config->manager_addr.is_set) {
+        return ERR_OK;
+    }
+    const enum err err = listen_on(&config->manager_addr, &node->manager_fd, out_why, "manager");
+    if (err != ERR_OK && !config->is_manager_addr_given) {
+        LOG_WARN("manager_port_not_opened", F_STR("why", out_why->text));
+        return ERR_OK;
+    }
+    return err;
+}
+
+static enum err open_listeners(struct node *node, const struct config *config,
+                               struct store_fault *out_why)
+{
+    const struct door doors[] = {
+        {.address = &config->tcp_addr, .transport = TRANSPORT_TCP, .name = "tcp"},
+        {.address = &config->ws_addr, .transport = TRANSPORT_WEBSOCKET, .name = "ws"},
+        {.address = &config->wss_addr,
+         .transport = TRANSPORT_WEBSOCKET,
+         .is_secure = true,
+         .name = "wss"},
+        {.address = &config->tls_addr,
+         .transport = TRANSPORT_TCP,
+         .is_secure = true,
+         .name = "tls"},
+    };
+    enum err err = open_tls(node, config, out_why);
+    for (size_t i = 0; i < COUNT_OF(doors) && err == ERR_OK; i++) {
+        err = add_listener(node, &doors[i], out_why);
+    }
+    if (err == ERR_OK) {
+        err = listen_on(&config->http_addr, &node->http_fd, out_why, "http");
+    }
+    return err == ERR_OK ? open_manager(node, config, out_why) : err;
+}
+
+/* ---- Starting. ---- */
+
+static enum err start_store(struct node *node, const struct config *config,
+                            const struct capacity *capacity, struct store_fault *out_why)
+{
+    if (file_make_directory(config->data_dir) != ERR_OK) {
+        return fail(out_why, ERR_IO, config->data_dir, strerrordesc_np(errno));
+    }
+    const struct store_options options = {
+        .budget = &node->store_budget,
+        .path = config->data_dir,
+        .cache_bytes = capacity->cache_bytes,
+        .memtables_bytes = capacity->memtables_bytes,
+        .filters_bytes = capacity->filters_bytes,
+        .files_open_max = capacity->files_open_max,
+        .threads_count = FILES_THREADS,
+        .is_new_allowed = true,
+        .is_tail_unsynced = config->durability == CONFIG_DURABILITY_WRITTEN,
+    };
+    const enum err err = store_open(&options, &node->store, out_why);
+    if (err == ERR_OK && store_dropped_bytes(node->store) > 0) {
+        LOG_WARN("log_tail_dropped", F_U64("bytes", store_dropped_bytes(node->store)),
+                 F_STR("why", "a record was cut short; it was never acknowledged"));
+    }
+    return err;
+}
+
+static enum err start_journal(struct node *node, const struct config *config,
+                              const struct capacity *capacity)
+{
+    enum err err = readers_start(&node->readers, capacity->readers_count);
+    if (err != ERR_OK) {
+        return err;
+    }
+    node->is_readers_started = true;
+    const struct journal_options options = {
+        .store = node->store,
+        .path = config->data_dir,
+        .is_synced = config->durability == CONFIG_DURABILITY_SYNCED,
+        .reserve_bytes = config->disk_reserve_bytes,
+        .batch_bytes = capacity->batch_bytes,
+        .batch_messages = capacity->batch_messages,
+        .budget = &node->committer_budget,
+        .metrics = metrics_slot(&node->metrics, SLOT_COMMITTER(node->cores_count)),
+    };
+    err = journal_start(&node->journal, &options);
+    node->is_journal_started = err == ERR_OK;
+    return err;
+}
+
+static enum err init_core(struct node *node, uint32_t index, const struct capacity *capacity)
+{
+    struct core *core = &node->cores[index];
+    enum err err = shard_open(&core->shard, index, node->shards, node->cores_count,
+                              capacity->shard_bytes + capacity->streams_bytes);
+    if (err != ERR_OK) {
+        return err;
+    }
+    core->shard.metrics = metrics_slot(&node->metrics, index);
+    const struct chat_options chat = {
+        .shard = &core->shard,
+        .store = node->store,
+        .journal = &node->journal,
+        .readers = &node->readers,
+        .settings = &node->settings[0].chat,
+        .port = edge_session_port(),
+        .clock_floor_ms = node->clock_floor_ms,
+        .notices = node->notices,
+        .bell = node->has_courier ? &node->bell : NULL,
+    };
+    err = chat_init(&core->chat, &chat);
+    if (err != ERR_OK) {
+        shard_close(&core->shard);
+        return err;
+    }
+    const struct edge_options edge = {
+        .shard = &core->shard,
+        .chat = &core->chat,
+        .settings = &node->settings[0].edge,
+        .listeners = node->listeners,
+        .listeners_count = node->listeners_count,
+        .tls = &node->tls,
+    };
+    err = edge_init(&core->edge, &edge);
+    if (err == ERR_OK) {
+        err = loop_watch_readable(&core->shard.loop, core->shard.mailbox.wakeup.fd, 0, false);
+    }
+    if (err != ERR_OK) {
+        chat_deinit(&core->chat);
+        shard_close(&core->shard);
+    }
+    return err;
+}
+
+static enum err start_cores(struct node *node, const struct capacity *capacity)
+{
+    enum err err = store_last_ms(node->store, &node->clock_floor_ms);
+    for (uint32_t i = 0; i < node->cores_count; i++) {
+        node->shards[i] = &node->cores[i].shard;
+    }
+    for (uint32_t i = 0; i < node->cores_count && err == ERR_OK; i++) {
+        err = init_core(node, i, capacity);
+        node->cores_ready += err == ERR_OK ? 1 : 0;
+    }
+    if (err == ERR_OK) {
+        struct chat *chats[SHARDS_MAX];
+        for (uint32_t i = 0; i < node->cores_count; i++) {
+            chats[i] = &node->cores[i].chat;
+        }
+        err = system_accounts_load(node->store, chats, node->cores_count);
+    }
+    for (uint32_t i = 0; i < node->cores_count && err == ERR_OK; i++) {
+        char name[24];
+        snprintf(name, sizeof(name), "shard-%u", i);
+        err = thread_start(&node->cores[i].thread, name, core_run, &node->cores[i]);
+        node->cores_started += err == ERR_OK ? 1 : 0;
+    }
+    return err;
+}
+
+/* Before the shards, who ring the bell. */
+static enum err prepare_webhook(struct node *node, const struct config *config)
+{
+    node->notices = wanted_notices(config);
+    if (node->notices == 0) {
+        return ERR_OK;
+    }
+    enum err err = courier_global_init();
+    if (err == ERR_OK) {
+        err = bell_open(&node->bell);
+        node->has_courier = err == ERR_OK;
+    }
+    return err;
+}
+
+static enum err start_webhook(struct node *node, const struct config *config,
+                              const struct capacity *capacity)
+{
+    if (!node->has_courier) {
+        return ERR_OK;
+    }
+    const struct webhook_options options = {
+        .http_addr = config->webhook_http_addr,
+        .agent_http_addr = config->agent_webhook_http_addr,
+        .notices = node->notices,
+        .secret = bytes_of_string(config->webhook_secret),
+        .notify_interval_ms = (uint32_t)config->webhook_notify_interval_ms,
+        .notify_count_max = (uint32_t)config->webhook_notify_count_max,
+        .tries_max = (uint32_t)config->webhook_notify_tries_max,
+        .parallel_max = (uint32_t)config->webhook_parallel_max,
+        .compress_above = config->subscriber_compress_count,
+        .source_id = config->node_id,
+        .outbox_bytes_max = config->webhook_outbox_bytes,
+        .outbox_age_ms_max = config->webhook_outbox_age_ms,
+        .memory_bytes = capacity->webhook_bytes,
+        .bell = &node->bell,
+        .store = node->store,
+        .journal = &node->journal,
+        .shards = node->shards,
+        .shards_count = node->cores_count,
+        .metrics = metrics_slot(&node->metrics, SLOT_WEBHOOK(node->cores_count)),
+        .clock_floor_ms = node->clock_floor_ms,
+    };
+    const enum err err = webhook_start(&node->webhook, &options);
+    node->is_webhook_started = err == ERR_OK;
+    return err;
+}
+
+static enum err start_http(struct node *node, const struct config *config,
+                           const struct capacity *capacity)
+{
+    struct http_options options = {
+        .listener = node->http_fd,
+        .manager_listener = node->manager_fd,
+        .is_manager_on = node->manager_fd >= 0,
+        .shards = node->shards,
+        .shards_count = node->cores_count,
+        .store = node->store,
+        .readers = &node->readers,
+        .webhook = node->is_webhook_started ? &node->webhook : NULL,
+        .journal = &node->journal,
+        .metrics = &node->metrics,
+        .slot = metrics_slot(&node->metrics, SLOT_HTTP(node->cores_count)),
+        .addresses = node->settings[0].addresses,
+        .access = node->settings[0].access,
+        .identity = node->settings[0].identity,
+        .memory_bytes = capacity->http_bytes,
+        .limits = capacity->http,
+        .expose = pages_expose,
+        .expose_context = &node->pages,
+        .is_command_sync_off = config->is_command_sync_off,
+    };
+    options.pages = pages_list(&options.pages_count);
+    const enum err err = http_start(&node->http, &options);
+    node->is_http_started = err == ERR_OK;
+    return err;
+}
+
+static enum err start_ledger(struct node *node, const struct capacity *capacity)
+{
+    rest_init(&node->rest, node->store, &node->readers, &node->metrics);
+    ledger_init(&node->ledger, node->store, &node->rest, capacity->memory_bytes);
+    for (uint32_t i = 0; i < node->cores_count; i++) {
+        ledger_add_root(&node->ledger, &node->cores[i].shard.budget, i);
+    }
+    ledger_add_root(&node->ledger, &node->budget, 0);
+    ledger_add_root(&node->ledger, &node->http.budget, 0); /* http_start makes it */
+    if (node->has_courier) {
+        ledger_add_root(&node->ledger, &node->webhook.budget, 0); /* webhook_start makes it */
+    }
+    alarms_init(&node->alarms, &node->ledger, &node->metrics);
+    pages_init(&node->pages, &node->ledger, &node->alarms);
+    node->is_ledger_ready = true;
+    return rest_start(&node->rest);
+}
+
+static enum err start_all(struct node *node, const struct config *config,
+                          const struct capacity *capacity, struct store_fault *out_why)
+{
+    budget_init(&node->budget, "node", NULL, BUDGET_UNLIMITED);
+    budget_init(&node->metrics_budget, "metrics", &node->budget, BUDGET_UNLIMITED);
+    budget_init(&node->store_budget, "store", NULL, BUDGET_UNLIMITED); /* measured instead */
+    budget_init(&node->committer_budget, "committer", &node->budget, capacity->committer_bytes);
+    if (metrics_open(&node->metrics, &node->metrics_budget, node->cores_count + SLOTS_BESIDES) !=
+        ERR_OK) {
+        return fail(out_why, ERR_BUDGET, "metrics", "no memory");
+    }
+    node->capacity = *capacity;
+    settings_draw(&node->secrets);
+    settings_make(&node->settings[0], config, capacity, &node->secrets);
+    /* The ports first: a second server by mistake must not get as far as the data. */
+    enum err err = open_listeners(node, config, out_why);
+    if (err == ERR_OK) {
+        err = start_store(node, config, capacity, out_why);
+    }
+    if (err != ERR_OK) {
+        return err;
+    }
+    if (start_journal(node, config, capacity) != ERR_OK) {
+        return fail(out_why, ERR_IO, "journal", "cannot start its threads");
+    }
+    if (prepare_webhook(node, config) != ERR_OK) {
+        return fail(out_why, ERR_IO, "webhook", "cannot prepare");
+    }
+    if (start_cores(node, capacity) != ERR_OK) {
+        return fail(out_why, ERR_IO, "shards", "cannot start: no memory, descriptors or threads");
+    }
+    if (start_ledger(node, capacity) != ERR_OK) {
+        return fail(out_why, ERR_IO, "ledger", "cannot start its thread");
+    }
+    err = start_webhook(node, config, capacity);
+    if (err != ERR_OK) {
+        return fail(out_why, err, "webhook",
+                    err == ERR_DENIED ? "an address is no URL" : "cannot start");
+    }
+    if (start_http(node, config, capacity) != ERR_OK) {
+        return fail(out_why, ERR_IO, "http", "cannot start");
+    }
+    ledger_tick(&node->ledger);
+    return ERR_OK;
+}
+
+enum err node_start(const struct config *config, const struct capacity *capacity,
+                    struct node **out_node, struct store_fault *out_why)
+{
+    /* The node is one object for the life of the process, before there is a budget to charge. */
+    const size_t cores_bytes = capacity->shards_count * sizeof(struct core);
+    struct node *node = memory_table_acquire(sizeof(*node));
+    struct core *cores = memory_table_acquire(cores_bytes);
+    if (node == NULL || cores == NULL) {
+        memory_table_release(node, sizeof(*node));
+        memory_table_release(cores, cores_bytes);
+        return fail(out_why, ERR_BUDGET, "node", "no memory");
+    }
+    node->cores = cores;
+    node->cores_count = capacity->shards_count;
+    node->http_fd = -1;
+    node->manager_fd = -1;
+    const enum err err = start_all(node, config, capacity, out_why);
+    if (err != ERR_OK) {
+        node_stop(node);
+        return err;
+    }
+    *out_node = node;
+    return ERR_OK;
+}
+
+/* ---- Stopping. ---- */
+
+static bool cores_are_idle(const struct node *node)
+{
+    for (uint32_t i = 0; i < node->cores_started; i++) {
+        if (!atomic_load_explicit(&node->cores[i].is_idle, memory_order_acquire)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static void order_cores(struct node *node, enum core_order order)
+{
+    for (uint32_t i = 0; i < node->cores_started; i++) {
+        core_order(&node->cores[i], order);
+    }
+}
+
+static void stop_cores(struct node *node)
+{
+    const uint64_t end_ns = clock_now_ns() + (uint64_t)NODE_STOP_MS * 1000000u;
+    order_cores(node, CORE_CLOSES);
+    struct wakeup pause;
+    if (wakeup_open(&pause) == ERR_OK) {
+        while (!cores_are_idle(node) && clock_now_ns() < end_ns) {
+            wakeup_wait(&pause, STOP_POLL_MS);
+        }
+        wakeup_close(&pause);
+    }
+    if (!cores_are_idle(node)) {
+        LOG_WARN("stop_incomplete", F_STR("why", "work is still in flight after the time limit"));
+    }
+    order_cores(node, CORE_ENDS);
+    for (uint32_t i = 0; i < node->cores_started; i++) {
+        thread_join(&node->cores[i].thread);
+    }
+}
+
+void node_stop(struct node *node)
+{
+    order_cores(node, CORE_STOPS_ACCEPTING);
+    profiler_cancel(); /* nobody waits for its minute */
+    if (node->is_http_started) {
+        http_stop(&node->http);
+    }
+    if (node->is_webhook_started) {
+        webhook_order_stop(&node->webhook);
+    }
+    if (node->cores_started > 0) {
+        stop_cores(node);
+    }
+    if (node->is_webhook_started) {
+        webhook_stop(&node->webhook);
+    }
+    if (node->is_readers_started) {
+        readers_stop(&node->readers);
+    }
+    if (node->is_journal_started) {
+        journal_stop(&node->journal);
+    }
+    for (uint32_t i = 0; i < node->cores_ready; i++) {
+        edge_deinit(&node->cores[i].edge);
+        chat_deinit(&node->cores[i].chat);
+        shard_close(&node->cores[i].shard);
+    }
+    if (node->has_courier) {
+        bell_close(&node->bell);
+        courier_global_deinit();
+    }
+    rest_stop(&node->rest);
+    if (node->store != NULL) {
+        store_close(node->store);
+    }
+    for (uint32_t i = 0; i < node->listeners_count; i++) {
+        socket_close(node->listeners[i].fd);
+    }
+    if (node->http_fd >= 0 && !node->is_http_started) {
+        socket_close(node->http_fd);
+    }
+    if (node->manager_fd >= 0 && !node->is_http_started) {
+        socket_close(node->manager_fd);
+    }
+    if (node->is_ledger_ready) {
+        pages_deinit(&node->pages);
+        ledger_deinit(&node->ledger);
+    }
+    tls_context_close(node->tls_before);
+    tls_context_close(atomic_load(&node->tls));
+    metrics_close(&node->metrics);
+    memory_table_release(node->cores, node->cores_count * sizeof(struct core));
+    memory_table_release(node, sizeof(*node));
+}
+
+/* ---- While it runs. ---- */
+
+static void reload_certificates(struct node *node, const struct config *config)
+{
+    struct tls_context *current = atomic_load(&node->tls);
+    if (current == NULL) {
+        return;
+    }
+    struct store_fault why;
+    /* The one before last is surely not being read any more: the last reload is longer ago than a
+     * turn. */
+    tls_context_close(node->tls_before);
+    node->tls_before = current;
+    if (open_tls(node, config, &why) != ERR_OK) {
+        node->tls_before = NULL;
+        LOG_ERROR("reload_failed", F_STR("why", why.text));
+        return;
+    }
+    LOG_INFO("certificates_reloaded", F_STR("file", config->wss_cert_file));
+}
+
+bool node_may_reload(const struct node *node)
+{
+    return settings_are_everywhere(&node->settings[node->settings_current]);
+}
+
+void node_reload(struct node *node, const struct config *config)
+{
+    ASSERT(node_may_reload(node));
+    reload_certificates(node, config);
+    const struct settings *before = &node->settings[node->settings_current];
+    node->settings_current ^= 1u;
+    struct settings *settings = &node->settings[node->settings_current];
+    settings_make(settings, config, &node->capacity, &node->secrets);
+    /* A client that is logging in has been told these already. */
+    settings->edge.node_id = before->edge.node_id;
+    settings->edge.is_encryption_off = before->edge.is_encryption_off;
+    settings->identity.node_id = before->identity.node_id;
+    settings_hand_round(settings, node->shards, node->cores_count, &node->http);
+    LOG_INFO("settings_reloaded");
+}
+
+void node_tick(struct node *node)
+{
+    logger_tell_suppressed();
+    (void)rest_tick(&node->rest);
+    ledger_tick(&node->ledger);
+    alarms_tick(&node->alarms);
+}
+
+void node_print(const struct node *node, FILE *out)
+{
+    for (uint32_t i = 0; i < node->listeners_count; i++) {
+        const struct config_address *address = &node->listener_addresses[i];
+        fprintf(out, "  %-5s %s:%u\n", node->listener_names[i], address->host,
+                socket_port(node->listeners[i].fd));
+    }
+    fprintf(out, "  %-5s port %u\n", "http", socket_port(node->http_fd));
+    if (node->manager_fd >= 0) {
+        fprintf(out, "  %-5s port %u\n", "ops", socket_port(node->manager_fd));
+    }
+}

@@ -1,0 +1,105 @@
+#include "shard/mailbox.h"
+
+#include "base/assert.h"
+
+#include <stdatomic.h>
+
+enum err mailbox_open(struct mailbox *mailbox, void *receiver)
+{
+    atomic_init(&mailbox->top, NULL);
+    atomic_init(&mailbox->is_asleep, false);
+    mailbox->receiver = receiver;
+    return wakeup_open(&mailbox->wakeup);
+}
+
+void mailbox_close(struct mailbox *mailbox)
+{
+    wakeup_close(&mailbox->wakeup);
+}
+
+static void mailbox_push(struct mailbox *mailbox, struct letter *letter)
+{
+    ASSERT(letter->receive != NULL);
+    struct letter *top = atomic_load_explicit(&mailbox->top, memory_order_relaxed);
+    do {
+        letter->next = top;
+    } while (!atomic_compare_exchange_weak_explicit(&mailbox->top, &top, letter,
+                                                    memory_order_seq_cst, memory_order_relaxed));
+}
+
+/* The receiver says that it sleeps and then looks again; the sender posts and then looks whether
+ * it sleeps. Both orders are sequentially consistent, so one of the two sees the other. */
+static void mailbox_wake(struct mailbox *mailbox)
+{
+    if (atomic_load(&mailbox->is_asleep) && atomic_exchange(&mailbox->is_asleep, false)) {
+        wakeup_raise(&mailbox->wakeup);
+    }
+}
+
+void mailbox_post(struct mailbox *mailbox, struct letter *letter)
+{
+    mailbox_push(mailbox, letter);
+    mailbox_wake(mailbox);
+}
+
+void mailer_post(struct mailer *mailer, struct mailbox *mailbox, struct letter *letter)
+{
+    mailbox_push(mailbox, letter);
+    for (uint32_t i = 0; i < mailer->wakes_count; i++) {
+        if (mailer->wakes[i] == mailbox) {
+            return;
+        }
+    }
+    if (mailer->wakes_count == MAILER_WAKES_MAX) {
+        mailbox_wake(mailbox);
+        return;
+    }
+    mailer->wakes[mailer->wakes_count++] = mailbox;
+}
+
+void mailer_flush(struct mailer *mailer)
+{
+    for (uint32_t i = 0; i < mailer->wakes_count; i++) {
+        mailbox_wake(mailer->wakes[i]);
+    }
+    mailer->wakes_count = 0;
+}
+
+uint32_t mailbox_drain(struct mailbox *mailbox)
+{
+    if (atomic_load_explicit(&mailbox->top, memory_order_relaxed) == NULL) {
+        return 0;
+    }
+    struct letter *newest = atomic_exchange_explicit(&mailbox->top, NULL, memory_order_acquire);
+    struct letter *oldest = NULL;
+    while (newest != NULL) {
+        struct letter *letter = newest;
+        newest = letter->next;
+        letter->next = oldest;
+        oldest = letter;
+    }
+    uint32_t count = 0;
+    while (oldest != NULL) {
+        struct letter *letter = oldest;
+        oldest = letter->next; /* before receive, which may post or release it */
+        letter->next = NULL;
+        letter->receive(letter, mailbox->receiver);
+        count++;
+    }
+    return count;
+}
+
+bool mailbox_may_sleep(struct mailbox *mailbox)
+{
+    atomic_store(&mailbox->is_asleep, true);
+    if (atomic_load(&mailbox->top) == NULL) {
+        return true;
+    }
+    atomic_store(&mailbox->is_asleep, false);
+    return false;
+}
+
+void mailbox_awake(struct mailbox *mailbox)
+{
+    atomic_store(&mailbox->is_asleep, false);
+}

@@ -1,0 +1,52 @@
+#include "store/store_private.h"
+
+/* Less than this is not worth a file or a pause. */
+#define REST_MEMTABLES_BYTES (1024ull * 1024)
+#define REST_CACHE_BYTES     (512ull * 1024)
+
+static uint64_t memtables_bytes(struct store *store)
+{
+    if (!gate_enter(&store->gate)) {
+        return 0;
+    }
+    const uint64_t bytes = engine_property_sum(&store->engine, "rocksdb.size-all-mem-tables");
+    gate_leave(&store->gate);
+    return bytes;
+}
+
+static uint64_t rest_memtables(struct store *store)
+{
+    const uint64_t before = memtables_bytes(store);
+    if (before < REST_MEMTABLES_BYTES || store_flush(store) != ERR_OK) {
+        return 0; /* the write-ahead log has it all, and the next commit tells what is wrong */
+    }
+    const uint64_t after = memtables_bytes(store);
+    return before > after ? before - after : 0;
+}
+
+/* While nobody is inside: what is in use would stay, and a reader who needs a large block in just
+ * this moment would be refused. */
+static void rest_caches(struct store *store, bool is_flushed, struct store_rest *rest)
+{
+    if (!gate_pause(&store->gate)) {
+        return; /* busy, or closed; there is a next time */
+    }
+    const uint64_t before = engine_cache_usage(&store->engine);
+    if (before >= REST_CACHE_BYTES) {
+        engine_cache_trim(&store->engine, store->options.cache_bytes);
+        const uint64_t after = engine_cache_usage(&store->engine);
+        rest->cache_bytes = before > after ? before - after : 0;
+    }
+    if (is_flushed) { /* it knows what was in the memtable, and that is empty now */
+        seq_cache_forget(&store->owns);
+        rest->owns_bytes = seq_cache_bytes(&store->owns);
+    }
+    gate_resume(&store->gate);
+}
+
+void store_rest(struct store *store, struct store_rest *out_rest)
+{
+    *out_rest = (struct store_rest){.memtables_bytes = rest_memtables(store)};
+    rest_caches(store, out_rest->memtables_bytes > 0, out_rest);
+    out_rest->filters_bytes = send_filters_rest(&store->filters);
+}

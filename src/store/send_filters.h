@@ -1,0 +1,99 @@
+/*
+ * send_filters.h -- knows of most sends that they are new, without looking them up.
+ *
+ * Each SEND must be compared with all that its sender sent before (semantics 3.4), and
+ * nearly all of them are new. For each log in use a Bloom filter of its sends, two bytes
+ * for each, answers that from one cache line. "New" is certain; "perhaps not" is wrong
+ * about once in five hundred times, and is settled on the disk (sends.h).
+ *
+ * A filter is reserved, then loaded from the disk, then used. What is committed while it
+ * loads is added at once, so that it misses nothing that is committed after the
+ * reservation; what was committed before is on the disk when loading begins. A log that
+ * outgrows its filter goes on using it while a larger one loads. The logs that were used
+ * longest ago make room.
+ *
+ * Promises:
+ *   (1) SEND_IS_NEW is never wrong, if every commit is added before it is reported;
+ *   (2) memory is the region given at opening, whatever is asked.
+ *
+ * Any thread; a lock is held for the time of a few cache misses. Private to the store
+ * layer.
+ */
+#pragma once
+
+#include "store/buddy.h"
+#include "store/row.h"
+#include "system/thread.h"
+
+#include <stdbool.h>
+
+enum send_answer {
+    SEND_IS_NEW = 0,
+    SEND_IS_KNOWN_PERHAPS,
+    SEND_IS_UNKNOWN, /* the log has no filter, or one that is far too small by now */
+};
+
+/* What should be done for a log when there is time; see sends.h. */
+enum send_care {
+    SEND_CARE_NONE = 0,
+    SEND_CARE_LOAD, /* its filter: there is none, or it is too small */
+    SEND_CARE_PAGE, /* its newest messages */
+};
+
+/* Private to send_filters.c. */
+struct send_filters {
+    struct monitor monitor; /* guards everything below */
+    struct buddy buddy;
+    uint32_t *buckets; /* places of the first filter of each chain */
+    uint32_t buckets_count;
+    uint32_t newest; /* the ends of the list by use */
+    uint32_t oldest;
+    uint32_t rests_count; /* calls of send_filters_rest */
+    struct budget *budget;
+};
+
+MUST_USE enum err send_filters_open(struct send_filters *filters, struct budget *budget,
+                                    uint64_t bytes);
+void send_filters_close(struct send_filters *filters);
+
+uint64_t send_filters_bytes(const struct send_filters *filters);
+
+/* How much of it is in memory now. */
+uint64_t send_filters_resident(const struct send_filters *filters);
+
+/* Forgets all. Nobody loads meanwhile. */
+void send_filters_clear(struct send_filters *filters);
+
+/* Gives up the filters of logs that nobody asked about since the last call but one, and the pages
+ * that are free then; they are made again from the disk when somebody asks. Gives the bytes of what
+ * was given up. */
+uint64_t send_filters_rest(struct send_filters *filters);
+
+/* Is the send new? `out_wants_care`: the log should be tended; said once in a while. */
+enum send_answer send_filters_ask(struct send_filters *filters, struct log_ref log, uint64_t send,
+                                  bool *out_wants_care);
+
+/* What should be done for the log now. */
+enum send_care send_filters_care(struct send_filters *filters, struct log_ref log);
+
+/* Reserves a filter for at least `count` sends, beside one that is too small. False: another
+ * thread is loading it, or there is no room. True: the caller loads, and then finishes. */
+MUST_USE bool send_filters_begin(struct send_filters *filters, struct log_ref log, uint64_t count);
+
+/* Some sends that were found on the disk; zeros are skipped. */
+void send_filters_load(struct send_filters *filters, struct log_ref log, const uint64_t *sends,
+                       uint32_t count);
+
+/* Loading has ended, well or not; so many messages are not in pages. */
+void send_filters_finish(struct send_filters *filters, struct log_ref log, bool is_loaded,
+                         uint64_t unpaged_count);
+
+/* The log was paged; so many messages are not in pages now. */
+void send_filters_paged(struct send_filters *filters, struct log_ref log, uint64_t unpaged_count);
+
+/* A committed message; `send` is 0 if it is not to be found. */
+void send_filters_add(struct send_filters *filters, struct log_ref log, uint64_t send);
+
+/* Around several calls of send_filters_add. */
+void send_filters_enter(struct send_filters *filters);
+void send_filters_leave(struct send_filters *filters);

@@ -1,0 +1,142 @@
+#include "system/crypto.h"
+
+#include "base/assert.h"
+
+#include <nettle/aes.h>
+#include <nettle/cbc.h>
+#include <nettle/md5.h>
+#include <openssl/crypto.h>
+#include <openssl/evp.h>
+#include <openssl/hmac.h>
+#include <openssl/rand.h>
+
+void crypto_random(uint8_t *area, size_t size)
+{
+    ASSERT(RAND_bytes(area, (int)size) == 1);
+}
+
+/* The whole blocks first, then what is left of the last with its padding (PKCS#7). */
+void crypto_encrypt(const struct crypto_secret *secret, struct bytes plain, uint8_t *area)
+{
+    const size_t whole = plain.size / CRYPTO_BLOCK_BYTES * CRYPTO_BLOCK_BYTES;
+    const size_t rest = plain.size - whole;
+    uint8_t last[CRYPTO_BLOCK_BYTES];
+    memset(last, (int)(CRYPTO_BLOCK_BYTES - rest), sizeof(last));
+    if (rest > 0) {
+        memcpy(last, plain.data + whole, rest);
+    }
+    struct aes128_ctx aes;
+    uint8_t iv[CRYPTO_BLOCK_BYTES];
+    aes128_set_encrypt_key(&aes, secret->key);
+    memcpy(iv, secret->iv, sizeof(iv));
+    if (whole > 0) {
+        cbc_aes128_encrypt(&aes, iv, whole, area, plain.data);
+    }
+    cbc_aes128_encrypt(&aes, iv, sizeof(last), area + whole, last);
+}
+
+/* PKCS#7: the last byte tells how many there are, and all of them say the same. */
+static enum err padding_check(const uint8_t *area, size_t size, size_t *out_size)
+{
+    const uint8_t padding = area[size - 1];
+    if (padding == 0 || padding > CRYPTO_BLOCK_BYTES) {
+        return ERR_PROTOCOL;
+    }
+    uint8_t difference = 0;
+    for (size_t i = size - padding; i < size; i++) {
+        difference |= area[i] ^ padding;
+    }
+    *out_size = size - padding;
+    return difference == 0 ? ERR_OK : ERR_PROTOCOL;
+}
+
+/* As cbc_decrypt calls it. */
+static void decrypt_block(const void *context, size_t size, uint8_t *to, const uint8_t *from)
+{
+    aes128_decrypt(context, size, to, from);
+}
+
+enum err crypto_decrypt(const struct crypto_secret *secret, struct bytes cipher, uint8_t *area,
+                        size_t *out_size)
+{
+    if (cipher.size == 0 || cipher.size % CRYPTO_BLOCK_BYTES != 0) {
+        return ERR_PROTOCOL;
+    }
+    struct aes128_ctx aes;
+    uint8_t iv[CRYPTO_BLOCK_BYTES];
+    aes128_set_decrypt_key(&aes, secret->key);
+    memcpy(iv, secret->iv, sizeof(iv));
+    cbc_decrypt(&aes, decrypt_block, sizeof(iv), iv, cipher.size, area, cipher.data);
+    return padding_check(area, cipher.size, out_size);
+}
+
+void crypto_md5(struct bytes bytes, uint8_t out_digest[CRYPTO_MD5_BYTES])
+{
+    struct md5_ctx md5;
+    md5_init(&md5);
+    md5_update(&md5, bytes.size, bytes.data);
+    md5_digest(&md5, CRYPTO_MD5_BYTES, out_digest);
+}
+
+void crypto_sha1(struct bytes bytes, uint8_t out_digest[CRYPTO_SHA1_BYTES])
+{
+    ASSERT(EVP_Digest(bytes.data, bytes.size, out_digest, NULL, EVP_sha1(), NULL) == 1);
+}
+
+void crypto_sha256(struct bytes bytes, uint8_t out_digest[CRYPTO_SHA256_BYTES])
+{
+    ASSERT(EVP_Digest(bytes.data, bytes.size, out_digest, NULL, EVP_sha256(), NULL) == 1);
+}
+
+void crypto_hmac_sha256(struct bytes key, struct bytes bytes,
+                        uint8_t out_digest[CRYPTO_SHA256_BYTES])
+{
+    unsigned int size = 0;
+    ASSERT(HMAC(EVP_sha256(), key.data, (int)key.size, bytes.data, bytes.size, out_digest, &size) !=
+           NULL);
+}
+
+enum err crypto_public_key(const uint8_t private_key[CRYPTO_POINT_BYTES],
+                           uint8_t out_public[CRYPTO_POINT_BYTES])
+{
+    EVP_PKEY *key =
+        EVP_PKEY_new_raw_private_key(EVP_PKEY_X25519, NULL, private_key, CRYPTO_POINT_BYTES);
+    size_t size = CRYPTO_POINT_BYTES;
+    const bool is_good = key != NULL && EVP_PKEY_get_raw_public_key(key, out_public, &size) == 1;
+    EVP_PKEY_free(key);
+    return is_good ? ERR_OK : ERR_IO;
+}
+
+enum err crypto_key_pair(uint8_t out_private[CRYPTO_POINT_BYTES],
+                         uint8_t out_public[CRYPTO_POINT_BYTES])
+{
+    crypto_random(out_private, CRYPTO_POINT_BYTES);
+    return crypto_public_key(out_private, out_public);
+}
+
+enum err crypto_agree(const uint8_t private_key[CRYPTO_POINT_BYTES],
+                      const uint8_t peer_public[CRYPTO_POINT_BYTES],
+                      uint8_t out_shared[CRYPTO_POINT_BYTES])
+{
+    EVP_PKEY *ours =
+        EVP_PKEY_new_raw_private_key(EVP_PKEY_X25519, NULL, private_key, CRYPTO_POINT_BYTES);
+    EVP_PKEY *theirs =
+        EVP_PKEY_new_raw_public_key(EVP_PKEY_X25519, NULL, peer_public, CRYPTO_POINT_BYTES);
+    EVP_PKEY_CTX *context = ours != NULL ? EVP_PKEY_CTX_new(ours, NULL) : NULL;
+    enum err err = ERR_IO;
+    size_t size = CRYPTO_POINT_BYTES;
+    if (context != NULL && theirs != NULL && EVP_PKEY_derive_init(context) == 1 &&
+        EVP_PKEY_derive_set_peer(context, theirs) == 1) {
+        /* OpenSSL refuses an all-zero secret, which is what a low-order point gives. */
+        err = EVP_PKEY_derive(context, out_shared, &size) == 1 ? ERR_OK : ERR_PROTOCOL;
+    }
+    EVP_PKEY_CTX_free(context);
+    EVP_PKEY_free(theirs);
+    EVP_PKEY_free(ours);
+    return err;
+}
+
+bool crypto_equal(struct bytes a, struct bytes b)
+{
+    return a.size == b.size && (a.size == 0 || CRYPTO_memcmp(a.data, b.data, a.size) == 0);
+}

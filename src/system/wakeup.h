@@ -1,0 +1,27 @@
+/*
+ * wakeup.h -- ends another thread's sleep. Any thread may raise; one thread owns and clears.
+ */
+#pragma once
+
+#include "base/err.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct wakeup {
+    int fd; /* becomes readable when raised */
+};
+
+MUST_USE enum err wakeup_open(struct wakeup *wakeup);
+void wakeup_close(struct wakeup *wakeup);
+
+void wakeup_raise(struct wakeup *wakeup);
+
+/* Forgets that it was raised. */
+void wakeup_clear(struct wakeup *wakeup);
+
+/* Sleeps until it is raised, or for `timeout_ms` (negative: for ever), and clears it. */
+void wakeup_wait(struct wakeup *wakeup, int timeout_ms);
+
+/* Sleeps until it is raised, and clears it, or for `rest_ns`. True: it was raised. */
+MUST_USE bool wakeup_rest(struct wakeup *wakeup, uint64_t rest_ns);

@@ -1,0 +1,404 @@
+"""kill -9 under load, restart, and the question whether every promise was kept.
+
+A campaign has rounds. In each, several sender processes pipeline SENDs to person and group channels and note every SENDACK; at a
+random instant the server is killed. After the restart the senders repeat what was not acknowledged (and some of what was), and
+then every channel is read back and compared with the notes:
+
+  1. every acknowledged message is there, once, with the acknowledged id and sequence number and the right bytes;
+  2. sequence numbers are contiguous from 1;
+  3. a message whose acknowledgement was lost is stored once after the repeat;
+  4. one sender's acknowledged messages stand in the order in which it sent them;
+  5. nothing is there that nobody sent, and no message id twice.
+
+One group lives through all rounds; the other channels are new in each, so that reading back stays cheap.
+"""
+
+from __future__ import annotations
+
+import base64
+import collections
+import json
+import multiprocessing
+import random
+import select
+import socket
+import struct
+import time
+import zlib
+from dataclasses import dataclass, field
+
+from .api import Api
+from .packets import Connect, Flag, Kind, Recvack, Send, decode, encode
+from .server import REFERENCE, Server
+from .waiting import SOON
+
+SUCCESS = 1
+PERSON, GROUP = 1, 2
+FOR_EVER = "for-ever"
+
+_SENDACK_HEAD = Kind.SENDACK << 4
+_SENDACK = struct.Struct(">BBqIIB")
+_WINDOW = 200
+_BATCH = 40
+_REPEAT_ONE_IN = 40
+
+
+def payload_of(number: str) -> bytes:
+    """Bytes that follow from the message's number, 30 to 600 of them, so that reading back can check them."""
+    hashed = zlib.crc32(number.encode())
+    return number.encode() + b":" + (b"%08x" % hashed) * (3 + hashed % 72)
+
+
+def connect(port: int, uid: str) -> tuple[socket.socket, bytes]:
+    """A connection that is logged in, and what came behind the CONNACK."""
+    connection = socket.create_connection(("127.0.0.1", port), timeout=SOON)
+    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    connection.sendall(encode(Connect(uid=uid, device_id=uid, client_key="A" * 43 + "=")))
+    data = b""
+    while True:
+        found = decode(data)
+        if found is not None:
+            if found[0].kind != Kind.CONNACK or found[0].reason != SUCCESS:
+                raise ConnectionError(f"refused: {found[0]}")
+            connection.setblocking(False)
+            return connection, data[found[1]:]
+        received = connection.recv(4096)
+        if not received:
+            raise ConnectionError("closed during CONNECT")
+        data += received
+
+
+def connect_again(port: int, uid: str) -> tuple[socket.socket, bytes]:
+    """The reference now and then forgets a CONNECT; a client would try again."""
+    for _ in range(4 if REFERENCE else 0):
+        try:
+            return connect(port, uid)
+        except OSError:
+            continue
+    return connect(port, uid)
+
+
+@dataclass
+class Note:
+    """What one sender knows about one round."""
+
+    uid: str
+    sent: int = 0
+    acked: dict[int, tuple[int, int]] = field(default_factory=dict)
+    refused: dict[int, int] = field(default_factory=dict)
+    contradictions: list[str] = field(default_factory=list)
+    repeats: int = 0
+    received: int = 0
+
+
+class _Pipeline:
+    """Keeps a window of SENDs in flight on one connection and books the answers."""
+
+    def __init__(self, connected, note: Note, round_: int, channels: list[tuple[str, int]]):
+        self.connection, self.received = connected
+        self.note, self.round, self.channels = note, round_, channels
+        self.waiting: dict[int, int] = {}
+        self.client_seq = 0
+        self.out = b""
+
+    def number(self, index: int) -> str:
+        return f"{self.round}-{self.note.uid}-{index}"
+
+    def put(self, index: int) -> None:
+        channel_id, channel_type = self.channels[index % len(self.channels)]
+        number = self.number(index)
+        self.client_seq += 1
+        self.waiting[self.client_seq] = index
+        self.out += encode(Send(flags=Flag.RED_DOT, client_seq=self.client_seq, client_msg_no=number, channel_id=channel_id,
+                                channel_type=channel_type, payload=payload_of(number)))
+
+    def turn(self, patience: float) -> None:
+        """Writes what the socket takes, books what has arrived. Raises ConnectionError at the end."""
+        readable, writable, _ = select.select([self.connection], [self.connection] if self.out else [], [], patience)
+        if writable:
+            try:
+                self.out = self.out[self.connection.send(self.out):]
+            except BlockingIOError:
+                pass
+        if readable:
+            try:
+                data = self.connection.recv(1 << 18)
+            except BlockingIOError:
+                return
+            if not data:
+                raise ConnectionError("closed")
+            self._book(self.received + data)
+
+    def _book(self, data: bytes) -> None:
+        at = 0
+        while at < len(data):
+            if data[at] & 0xF0 == _SENDACK_HEAD and at + _SENDACK.size <= len(data) and data[at + 1] == 17:
+                _, _, message_id, client_seq, seq, reason = _SENDACK.unpack_from(data, at)
+                self._answer(client_seq, message_id, seq, reason)
+                at += _SENDACK.size
+                continue
+            found = decode(data[at:at + (1 << 16)])
+            if found is None:
+                break
+            packet, used = found
+            if packet.kind == Kind.RECV:
+                self.note.received += 1
+                self.out += encode(Recvack(flags=packet.flags, message_id=packet.message_id, message_seq=packet.message_seq))
+            at += used
+        self.received = data[at:]
+
+    def _answer(self, client_seq: int, message_id: int, seq: int, reason: int) -> None:
+        index = self.waiting.pop(client_seq, None)
+        if index is None:
+            self.note.contradictions.append(f"{self.note.uid}: SENDACK for client_seq {client_seq} that nobody waits for")
+        elif reason != SUCCESS:
+            self.note.refused[index] = reason
+        elif self.note.acked.setdefault(index, (message_id, seq)) != (message_id, seq) and not REFERENCE:
+            self.note.contradictions.append(
+                f"{self.number(index)}: acknowledged as {self.note.acked[index]} and as {(message_id, seq)}")
+
+
+def _load(port, uid, round_, channels, seed) -> Note:
+    """Sends until the connection ends."""
+    note = Note(uid)
+    rng = random.Random(seed)
+    try:
+        pipeline = _Pipeline(connect(port, uid), note, round_, channels)
+        while True:
+            while len(pipeline.waiting) < _WINDOW and len(pipeline.out) < 1 << 18:
+                for _ in range(_BATCH):
+                    if not REFERENCE and note.sent and rng.randrange(_REPEAT_ONE_IN) == 0:
+                        pipeline.put(rng.randrange(max(0, note.sent - 300), note.sent))
+                        note.repeats += 1
+                    else:
+                        pipeline.put(note.sent)
+                        note.sent += 1
+            pipeline.turn(0.2)
+    except OSError:
+        return note
+
+
+def _repeat(port, uid, round_, channels, indices) -> Note:
+    """Sends these again on a new connection and waits for every answer."""
+    note = Note(uid)
+    deadline = time.monotonic() + SOON * 4
+    pipeline = _Pipeline(connect_again(port, uid), note, round_, channels)
+    queue = collections.deque(indices)
+    while queue or pipeline.waiting:
+        while queue and len(pipeline.waiting) < _WINDOW:
+            pipeline.put(queue.popleft())
+        pipeline.turn(0.2)
+        if time.monotonic() > deadline:
+            note.contradictions.append(f"{uid}: {len(pipeline.waiting)} repeats were never answered")
+            break
+    pipeline.connection.close()
+    return note
+
+
+def _sender_main(pipe) -> None:
+    work = {"load": _load, "repeat": _repeat}
+    while True:
+        command = pipe.recv()
+        if command is None:
+            return
+        try:
+            pipe.send(work[command[0]](*command[1:]))
+        except Exception as error:
+            pipe.send(error)
+
+
+@dataclass
+class Tally:
+    rounds: int = 0
+    acked: int = 0
+    sent: int = 0
+    lost_answers: int = 0
+    repeated_in_flight: int = 0
+    stored_twice: int = 0
+    delivered: int = 0
+    restart_seconds: list[float] = field(default_factory=list)
+
+    def text(self) -> str:
+        slowest = max(self.restart_seconds, default=0)
+        return (f"rounds {self.rounds}, acknowledged {self.acked}, sent {self.sent}, answers lost {self.lost_answers}, "
+                f"repeated in flight {self.repeated_in_flight}, stored twice {self.stored_twice}, delivered {self.delivered}, slowest start {slowest:.2f} s")
+
+
+class BrokenPromise(AssertionError):
+    pass
+
+
+class Campaign:
+    def __init__(self, server: Server, *, senders: int = 4, seed: int = 0, longest: float = 1.0):
+        self.server = server
+        self.rng = random.Random(seed)
+        self.longest = longest
+        self.tally = Tally()
+        self.uids = [f"sender{i}" for i in range(senders)]
+        self._for_ever_read = 0
+        context = multiprocessing.get_context("spawn")
+        self._workers = []
+        for _ in self.uids:
+            ours, theirs = context.Pipe()
+            process = context.Process(target=_sender_main, args=(theirs,), daemon=True)
+            process.start()
+            theirs.close()
+            self._workers.append((process, ours))
+
+    def close(self) -> None:
+        for process, pipe in self._workers:
+            pipe.send(None)
+            process.join(5)
+            if process.is_alive():
+                process.kill()
+            pipe.close()
+
+    def _tell(self, worker: int, *command) -> None:
+        self._workers[worker][1].send(command)
+
+    def _hear(self, worker: int, within: float) -> Note:
+        pipe = self._workers[worker][1]
+        if not pipe.poll(within):
+            raise BrokenPromise(f"sender {worker} is stuck")
+        note = pipe.recv()
+        if isinstance(note, Exception):
+            raise BrokenPromise(f"sender {worker}: {note!r}") from note
+        return note
+
+    def channels(self, round_: int, worker: int) -> list[tuple[str, int]]:
+        return [(f"peer{worker}r{round_}", PERSON), (f"group{round_}", GROUP), (FOR_EVER, GROUP)]
+
+    def run(self, rounds: int, report=lambda line: None) -> Tally:
+        if not self.server.running():
+            self.server.start()
+        Api(self.server).group(FOR_EVER, *self.uids)
+        for _ in range(rounds):
+            self.round(self.tally.rounds)
+            self.tally.rounds += 1
+            report(self.tally.text())
+        return self.tally
+
+    def round(self, round_: int) -> None:
+        Api(self.server).group(f"group{round_}", *self.uids)
+        seeds = [self.rng.randrange(1 << 30) for _ in self.uids]
+        for worker, uid in enumerate(self.uids):
+            self._tell(worker, "load", self.server.tcp_port, uid, round_, self.channels(round_, worker), seeds[worker])
+        time.sleep(self.rng.uniform(0.05, self.longest))
+        if not self.server.running():
+            raise BrokenPromise(f"the server ended by itself\n{self.server.log_tail()}")
+        self.server.kill()
+        first = [self._hear(worker, SOON * 2) for worker in range(len(self.uids))]
+        self._restart()
+        self._check_notes(first, "before the crash")
+        again = self._repeat_what_is_unknown(round_, first)
+        self._compare(round_, first, again)
+
+    def _restart(self) -> None:
+        if self.rng.random() < 0.2:
+            # Recovery itself must survive a crash.
+            self.server.launch()
+            time.sleep(self.rng.uniform(0, 0.2))
+            self.server.kill()
+        start = time.monotonic()
+        self.server.start()
+        self.tally.restart_seconds.append(time.monotonic() - start)
+
+    def _check_notes(self, notes: list[Note], when: str) -> None:
+        for note in notes:
+            if note.contradictions:
+                raise BrokenPromise("; ".join(note.contradictions[:5]))
+            if note.refused:
+                raise BrokenPromise(f"{note.uid}: {len(note.refused)} refused {when}, {len(note.acked)} acknowledged, "
+                                    f"reasons {set(note.refused.values())}, first {sorted(note.refused)[:3]}")
+
+    def _repeat_what_is_unknown(self, round_: int, first: list[Note]) -> list[Note]:
+        for worker, note in enumerate(first):
+            unknown = [index for index in range(note.sent) if index not in note.acked]
+            known = self.rng.sample(sorted(note.acked), min(20, len(note.acked))) if not REFERENCE else []
+            self._tell(worker, "repeat", self.server.tcp_port, note.uid, round_, self.channels(round_, worker), unknown + known)
+            self.tally.acked += len(note.acked)
+            self.tally.sent += note.sent
+            self.tally.lost_answers += len(unknown)
+            self.tally.repeated_in_flight += note.repeats
+            self.tally.delivered += note.received
+        again = [self._hear(worker, SOON * 8) for worker in range(len(first))]
+        self._check_notes(again, "after the restart")
+        for before, after in zip(first, again):
+            for index, result in after.acked.items():
+                if index in before.acked and before.acked[index] != result:
+                    raise BrokenPromise(f"{round_}-{before.uid}-{index}: acknowledged as {before.acked[index]}, "
+                                        f"after the restart as {result}")
+        return again
+
+    def _compare(self, round_: int, first: list[Note], again: list[Note]) -> None:
+        expected: dict[tuple[str, int], dict[str, tuple[int, int]]] = {}
+        before: dict[tuple[str, int], set[str]] = {}
+        for worker, (old, new) in enumerate(zip(first, again)):
+            channels = self.channels(round_, worker)
+            for index in range(old.sent):
+                channel = channels[index % len(channels)]
+                number = f"{round_}-{old.uid}-{index}"
+                expected.setdefault(channel, {})[number] = old.acked.get(index) or new.acked.get(index)
+                if index in old.acked:
+                    before.setdefault(channel, set()).add(number)
+        for channel, messages in expected.items():
+            self._compare_channel(channel, messages, before.get(channel, set()))
+
+    def _read(self, channel: tuple[str, int], start: int) -> list[dict]:
+        channel_id, channel_type = channel
+        worker = channel_id[4:].partition("r")[0] if channel_type == PERSON else "0"
+        api, messages = Api(self.server), []
+        while True:
+            # "more" counts, not the size of the page: a server may give less at once than it was asked for.
+            page = api.page(f"sender{worker}", channel_id, channel_type, start=start, limit=10_000, pull_mode=1)
+            messages += page["messages"]
+            if not page["more"] or not page["messages"]:
+                return messages
+            start = page["messages"][-1]["message_seq"] + 1
+
+    def _compare_channel(self, channel, expected: dict[str, tuple[int, int]], before: set[str]) -> None:
+        lives_on = channel[0] == FOR_EVER
+        start = self._for_ever_read + 1 if lives_on else 1
+        stored = self._read(channel, start)
+        if [m["message_seq"] for m in stored] != list(range(start, start + len(stored))):
+            raise BrokenPromise(f"{channel}: sequence numbers are not contiguous from {start}")
+        places: dict[str, tuple[int, int]] = {}
+        last_of: dict[str, int] = {}
+        for message in stored:
+            number = message["client_msg_no"]
+            if number not in expected:
+                raise BrokenPromise(f"{channel}: {number!r} at {message['message_seq']} was never sent")
+            if base64.b64decode(message["payload"]) != payload_of(number):
+                raise BrokenPromise(f"{channel}: {number!r} at {message['message_seq']} has other bytes")
+            if number in places:
+                self.tally.stored_twice += 1
+                if not REFERENCE:
+                    raise BrokenPromise(f"{channel}: {number!r} at {places[number]} and again at {message['message_seq']}")
+                continue
+            places[number] = (message["message_id"], message["message_seq"])
+            if number in before and not REFERENCE:
+                sender, index = number.rsplit("-", 1)
+                if last_of.get(sender, -1) > int(index):
+                    raise BrokenPromise(f"{channel}: {number!r} stands behind a later message of its sender")
+                last_of[sender] = int(index)
+        if len({message["message_id"] for message in stored}) != len(stored):
+            raise BrokenPromise(f"{channel}: a message id occurs twice")
+        self._compare_places(channel, expected, before, places)
+        if lives_on:
+            self._for_ever_read += len(stored)
+
+    def _compare_places(self, channel, expected, before, places) -> None:
+        for number, acknowledged in expected.items():
+            if number not in places:
+                when = "before" if number in before else "after"
+                raise BrokenPromise(f"{channel}: {number!r}, acknowledged {when} the crash as {acknowledged}, is not among the "
+                                    f"{len(places)} messages read back (newest {max(places.values(), key=lambda p: p[1], default=None)})")
+            if acknowledged != places[number] and (number in before or not REFERENCE):
+                raise BrokenPromise(f"{channel}: {number!r} was acknowledged as {acknowledged} and is stored as {places[number]}")
+
+
+def summary(tally: Tally) -> str:
+    return json.dumps({"rounds": tally.rounds, "acknowledged": tally.acked, "sent": tally.sent,
+                       "answers_lost": tally.lost_answers, "stored_twice": tally.stored_twice,
+                       "repeated_in_flight": tally.repeated_in_flight, "delivered": tally.delivered,
+                       "slowest_start_seconds": round(max(tally.restart_seconds, default=0), 3)})

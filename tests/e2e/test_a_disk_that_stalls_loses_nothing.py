@@ -1,0 +1,78 @@
+"""While the disk does not answer nothing is acknowledged, whoever does not need it is served, and a stop comes to its end.
+
+Needs the right to mount a file as a disk and to freeze it; without it the tests are skipped.
+"""
+
+import signal
+import subprocess
+
+import pytest
+
+from harness.api import Api
+from harness.packets import Kind
+from harness.server import BINARY, STOP_LIMIT
+from harness.waiting import SCALE, eventually
+
+pytestmark = [pytest.mark.jingu_only(reason="a promise of Jingu"), pytest.mark.slow]
+
+
+@pytest.fixture
+def stalling_disk(tmp_path):
+    """A disk of its own that freeze() makes stop to answer writes, and thaw() again."""
+    image, path = tmp_path / "image", tmp_path / "disk"
+    path.mkdir()
+    with open(image, "wb") as file:
+        file.truncate(128 << 20)
+    made = subprocess.run(["mkfs.ext4", "-q", str(image)], capture_output=True).returncode == 0
+    if not made or subprocess.run(["mount", "-o", "loop", str(image), str(path)], capture_output=True).returncode != 0:
+        pytest.skip("may not mount a file here")
+    yield path
+    thaw(path)
+    subprocess.run(["umount", "-l", str(path)], check=True)
+
+
+def freeze(path) -> None:
+    subprocess.run(["fsfreeze", "--freeze", str(path)], check=True)
+
+
+def thaw(path) -> None:
+    subprocess.run(["fsfreeze", "--unfreeze", str(path)], capture_output=True)
+
+
+@pytest.mark.timeout(200)
+def test_a_disk_that_stalls_delays_and_loses_nothing(start_server, login, name, stalling_disk):
+    server = start_server(disableEncryption=True, dataDir=str(stalling_disk / "data"))
+    anna, bob = login(name("anna"), server), login(name("bob"), server)
+    anna.tell(name("bob"), b"before")
+    bob.receive()
+    freeze(stalling_disk)
+
+    during = anna.send(name("bob"), b"during")
+    anna.ping()  # whoever needs no disk does not wait for it
+    assert not anna.pending(Kind.SENDACK), "nothing is acknowledged before the disk has it"
+
+    thaw(stalling_disk)
+    assert anna.sendack(during).reason == 1
+    assert bob.receive().payload == b"during"
+    assert [m["plain"] for m in Api(server).history(name("bob"), anna.uid)] == [b"before", b"during"]
+
+
+@pytest.mark.skipif("asan" in str(BINARY), reason="a process that ends itself like this has leaks to show")
+@pytest.mark.timeout(200)
+def test_a_stop_beside_a_disk_that_stalls_ends_in_time(start_server, login, name, stalling_disk):
+    """What the disk has not confirmed was not acknowledged, so the process may end without it."""
+    server = start_server(disableEncryption=True, dataDir=str(stalling_disk / "data"))
+    anna = login(name("anna"), server)
+    anna.tell(name("bob"), b"before")
+    freeze(stalling_disk)
+    during = anna.send(name("bob"), b"during")
+
+    server.process.send_signal(signal.SIGTERM)
+
+    eventually(lambda: "stop_abandoned" in server.log(), within=18 * SCALE, every=0.2)
+    thaw(stalling_disk)
+    server.process.wait(STOP_LIMIT)
+    server.process = None
+    assert during and not anna.pending(Kind.SENDACK)
+    server.start()
+    assert [m["plain"] for m in Api(server).history(name("bob"), anna.uid)][:1] == [b"before"]

@@ -1,0 +1,213 @@
+"""Who has the memory, profiles that standard tools read, and a burst that is given back (docs/memory.md)."""
+
+import json
+import os
+import pathlib
+import re
+import shutil
+import struct
+import subprocess
+import urllib.error
+import urllib.request
+
+import pytest
+
+from harness.api import Api
+from harness.server import BINARY, SHARDS
+from harness.waiting import SCALE, SOON, eventually
+
+pytestmark = pytest.mark.jingu_only(reason="the original has no ledger")
+
+MIB = 1 << 20
+IS_SANITIZED = "asan" in str(BINARY) or "tsan" in str(BINARY)
+
+
+def fetch(server, path: str, token: str = "", within: float = SOON) -> bytes:
+    request = urllib.request.Request(server.url + path, headers={"token": token} if token else {})
+    with urllib.request.urlopen(request, timeout=within) as answer:
+        return answer.read()
+
+
+def ledger(server) -> dict:
+    return json.loads(fetch(server, "/ledger"))
+
+
+def holder(server, part: str, name: str) -> dict:
+    return next(line for line in ledger(server)["holders"] if (line["part"], line["holder"]) == (part, name))
+
+
+def test_every_holder_is_in_the_ledger_and_the_sum_is_told(server, api):
+    api.send(b"hello", api.group("watched", "u1", "u2"), from_uid="u1")
+    told = ledger(server)
+    assert told["budget"] == 256 * MIB
+    assert 0 < told["resident"] <= told["resident_peak"]
+    assert told["unaccounted"] == told["resident"] - told["ledger"]
+    names = {(line["part"], line["holder"]) for line in told["holders"]}
+    assert {("shard", "connections"), ("shard", "messages"), ("http", "http_requests"), ("node", "committer"),
+            ("store", "memtables"), ("store", "block_cache"), ("process", "code"), ("process", "libraries")} <= names
+    assert {line["index"] for line in told["holders"] if line["part"] == "shard"} == set(range(SHARDS))
+    assert all({"used", "peak", "limit", "refused", "given_back"} <= line.keys() for line in told["holders"])
+
+
+def test_what_waits_for_the_back_end_is_in_the_ledger(start_server):
+    server = start_server(webhook={"httpAddr": "http://127.0.0.1:9/hook"})
+    assert "webhook" in {line["part"] for line in ledger(server)["holders"]}
+
+
+def channel_of(server, channel_id: str) -> dict:
+    top = json.loads(fetch(server, "/ledger/top"))
+    return next((entry for entry in top["channels"] if entry["name"] == channel_id), {"bytes": 0})
+
+
+def test_the_largest_connections_users_and_channels_are_told(start_server, login, name):
+    server = start_server()  # where nobody else is larger
+    api = Api(server)
+    big = login(name("big"), server, device_id="d" * 1000)
+    group = api.group(name("many"), *[f"member{i}" for i in range(2000)])
+    api.send(b"hello", group, from_uid="member0")
+    eventually(lambda: channel_of(server, group)["bytes"] >= 2000 * 8)  # its list is read when it is delivered
+    top = json.loads(fetch(server, "/ledger/top"))
+    for kind in ["connections", "users", "channels"]:
+        sizes = [entry["bytes"] for entry in top[kind]]
+        assert sizes == sorted(sizes, reverse=True) and len(sizes) <= 50
+    assert big.uid in [entry["name"] for entry in top["users"]]
+    assert big.uid in [entry["name"] for entry in top["connections"]]
+    assert channel_of(server, group)["channel_type"] == 2
+
+
+def test_the_ledger_is_in_the_metrics_and_is_drawn(server):
+    metrics = fetch(server, "/metrics").decode()
+    assert re.search(r"^jingu_memory_resident_bytes [1-9]", metrics, re.M)
+    assert re.search(r'^jingu_ledger_used_bytes\{part="store",holder="memtables"\} \d', metrics, re.M)
+    assert 'jingu_alarm{alarm="holder-full"} 0' in metrics
+    assert b"svg" in fetch(server, "/ledger/page")
+    history = json.loads(fetch(server, "/ledger/history"))
+    assert history["hour"]["seconds_per_point"] == 10
+    assert history["week"]["seconds_per_point"] == 1800
+
+
+def test_pages_about_the_server_want_the_token_where_there_is_one(start_server):
+    server = start_server(managerToken="secret")
+    for path in ["/ledger", "/debug/pprof/heap", "/debug/pprof/threads"]:
+        with pytest.raises(urllib.error.HTTPError):
+            fetch(server, path)
+        assert fetch(server, path, token="secret")
+
+
+@pytest.mark.skipif(IS_SANITIZED, reason="a sanitizer's heap has no profile")
+def test_the_heap_profile_is_in_the_form_that_pprof_and_jeprof_read(server, tmp_path):
+    text = fetch(server, "/debug/pprof/heap?base=mark").decode()
+    assert re.match(r"heap profile: \d+: \d+ \[\d+: \d+\] @ heap_v2/\d+\n", text)
+    assert re.search(r"^\d+: \d+ \[\d+: \d+\] @ 0x", text, re.M)
+    assert "MAPPED_LIBRARIES" in text and "jingu" in text
+    grown = fetch(server, "/debug/pprof/heap?base=last").decode()
+    assert re.search(r"^-\d+: -\d+ \[0: 0\] @ 0x", grown, re.M)
+    if shutil.which("jeprof"):
+        (tmp_path / "heap").write_text(text)
+        top = subprocess.run(["jeprof", "--text", BINARY, tmp_path / "heap"], capture_output=True, text=True, check=True)
+        assert "heap_acquire" in top.stdout or "memory_acquire" in top.stdout
+
+
+def test_a_cpu_profile_is_taken_while_the_server_works(server, api):
+    profile = fetch(server, "/debug/pprof/profile?seconds=1", within=SOON + 5)
+    words = struct.unpack_from("5Q", profile)
+    assert words == (0, 3, 0, 10000, 0)
+    assert b"r-xp" in profile
+
+
+def test_the_server_names_the_functions_of_a_profile(server):
+    threads = fetch(server, "/debug/pprof/threads").decode()
+    addresses = sorted(set(re.findall(r"0x0*([1-9a-f][0-9a-f]+)", threads)))
+    request = urllib.request.Request(server.url + "/debug/pprof/symbol", method="POST",
+                                     data="+".join("0x" + address for address in addresses).encode())
+    with urllib.request.urlopen(request, timeout=SOON) as answer:
+        names = set(line.split(" ", 1)[1] for line in answer.read().decode().splitlines())
+    assert {"core_run", "readers_run", "journal_run"} & {name.split(".")[0] for name in names}
+
+
+def test_every_thread_says_what_it_does(server):
+    text = fetch(server, "/debug/pprof/threads").decode()
+    names = set(re.findall(r"name: ([\w/:-]+)", text))
+    assert {"shard-0", "committer", "http"} <= names
+    assert len(re.findall(r"PC: 0x", text)) >= SHARDS + 3
+
+
+def test_the_index_tells_how(server):
+    assert b"go tool pprof" in fetch(server, "/debug/pprof/")
+
+
+@pytest.mark.slow
+def test_what_a_burst_has_taken_is_given_back_when_it_is_quiet(start_server):
+    server = start_server()
+    api = Api(server)
+    group = api.group("burst", "u0", "u1")
+    for i in range(900):  # less than one memtable, which RocksDB would write by itself
+        api.send(b"x" * 4000, group, from_uid=f"u{i % 2}")
+    taken = holder(server, "store", "memtables")
+    assert taken["used"] + taken["given_back"] > 2 * MIB  # a slow burst looks quiet in between
+    eventually(lambda: holder(server, "store", "memtables")["given_back"] > 2 * MIB, within=60 * SCALE, every=1)
+    eventually(lambda: holder(server, "store", "memtables")["used"] < 2 * MIB)
+    api.send(b"again", group, from_uid="u0")
+    assert len(api.history("u0", group, 2)) == 901
+
+
+def test_forty_eight_mebibytes_are_enough_to_chat(start_server, login, name):
+    server = start_server(memory="48M", shards=2)
+    anna, bob = login(name("anna"), server), login(name("bob"), server)
+    anna.tell(bob.uid, b"x" * 20000)
+    assert bob.receive().plain == b"x" * 20000
+    if not IS_SANITIZED:
+        assert ledger(server)["resident_peak"] < 48 * MIB
+
+
+def test_what_does_not_fit_is_refused_with_what_would(tmp_path):
+    def explain(**environment) -> subprocess.CompletedProcess:
+        return subprocess.run([BINARY, "serve", "--explain-memory"], capture_output=True, text=True,
+                              env={"WK_ROOTDIR": str(tmp_path), "WK_SHARDS": "2", **environment})
+
+    refused = explain(WK_MEMORY="48M", WK_SHARDS="8")
+    assert refused.returncode == 2
+    smallest = re.search(r"smallest that would is (\d+) MiB", refused.stderr).group(1)
+    assert explain(WK_MEMORY=f"{smallest}M", WK_SHARDS="8").returncode == 0
+    refused = explain(WK_MEMORY="64M", WK_MAXCONNECTIONS="10000")
+    assert refused.returncode == 2
+    most = re.search(r"maxConnections of at most (\d+)", refused.stderr).group(1)
+    assert explain(WK_MEMORY="64M", WK_MAXCONNECTIONS=most).returncode == 0
+
+
+# -- held by the kernel -------------------------------------------------------------------------------------------------
+
+CGROUPS = pathlib.Path("/sys/fs/cgroup/memory")  # version 1
+KERNEL_PART = 24 * MIB  # page tables, slabs, and pages of files on their way to the disk; sockets of the few clients of this test
+
+
+@pytest.fixture
+def cgroup(tmp_path):
+    path = CGROUPS / f"jingu-{tmp_path.parent.name}-{os.getpid()}"
+    try:
+        path.mkdir()
+    except OSError:
+        pytest.skip("may not make a memory cgroup here")
+    yield path
+    for pid in (path / "cgroup.procs").read_text().split():  # of a test that failed
+        (CGROUPS / "cgroup.procs").write_text(pid)
+    path.rmdir()
+
+
+@pytest.mark.skipif(IS_SANITIZED, reason="a sanitizer takes more than it is given")
+@pytest.mark.timeout(120)
+def test_a_control_group_of_that_size_never_kills(start_server, cgroup):
+    (cgroup / "memory.limit_in_bytes").write_text(str(64 * MIB + KERNEL_PART))
+    server = start_server.prepare(memory="64M")
+    server.launch()
+    (cgroup / "cgroup.procs").write_text(str(server.process.pid))
+    server.wait_ready()
+
+    burst = subprocess.run([BINARY, "bench", "person", "--tcp", f"127.0.0.1:{server.tcp_port}", "--pairs", "30", "--rate", "2000",
+                            "--payload", "2000", "--warmup", "0", "--seconds", "2", "--drain", "3"], capture_output=True, text=True, timeout=100)
+
+    assert "delivered" in burst.stdout, burst.stdout + burst.stderr
+    assert server.running()
+    assert "under_oom 0" in (cgroup / "memory.oom_control").read_text()
+    assert ledger(server)["resident_peak"] <= 64 * MIB
+    server.stop()

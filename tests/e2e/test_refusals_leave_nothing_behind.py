@@ -1,0 +1,249 @@
+"""Whatever the system refuses once, in the middle of any request: the asker is told, nothing is left over, the next one works.
+
+For every kind of request the first allocation of the server's own fails, then the second, until a request comes through untouched;
+likewise writes and syncs of files, new connections, and what epoll is asked to watch. The faults come from a library that is
+preloaded (harness/faults.c); it stands at jemalloc's door, so that builds without jemalloc (sanitizers) sweep all but allocations.
+"""
+
+import mmap
+import os
+import pathlib
+import struct
+import subprocess
+
+import pytest
+
+from harness.api import Api
+from harness.client import Client
+from harness.packets import Kind
+from harness.server import BINARY, ROOT
+from harness.streams import Closed, TcpStream, WebSocketStream
+from harness.waiting import SCALE, eventually
+
+pytestmark = [pytest.mark.jingu_only(reason="the faults are made for Jingu")]
+
+IS_SANITIZED = "asan" in str(BINARY) or "tsan" in str(BINARY)
+ALLOC, WRITE, SYNC, ACCEPT, EPOLL = 1, 2, 3, 4, 5
+TRIES_MAX = 300
+TOLD = 10 * SCALE
+KEPT_MAX = 64 << 10  # of a holder: its slabs may have other holes than before
+
+
+def sanitizer() -> str:
+    """AddressSanitizer wants to be the first library of all."""
+    if "asan" not in str(BINARY):
+        return ""
+    found = subprocess.run(["cc", "-print-file-name=libasan.so"], check=True, capture_output=True, text=True)
+    return found.stdout.strip() + ":"
+
+
+class Faults:
+    def __init__(self, directory):
+        library = directory / "faults.so"
+        source = ROOT / "tests/e2e/harness/faults.c"
+        subprocess.run(["cc", "-shared", "-fPIC", "-O1", "-D_GNU_SOURCE", "-o", library, source], check=True)
+        self.path = directory / "orders"
+        self.path.write_bytes(bytes(4096))
+        self._file = open(self.path, "r+b")
+        self._orders = mmap.mmap(self._file.fileno(), 4096)
+        self.environment = {"LD_PRELOAD": f"{sanitizer()}{library}", "FAULTS_FILE": str(self.path)}
+
+    def arm(self, kind: int, nth: int) -> None:
+        struct.pack_into("=Iii", self._orders, 0, 0, nth, 0)
+        struct.pack_into("=I", self._orders, 0, kind)
+
+    def disarm(self) -> bool:
+        """Was anything refused?"""
+        struct.pack_into("=I", self._orders, 0, 0)
+        return struct.unpack_from("=I", self._orders, 8)[0] > 0
+
+
+def told(reason) -> bool:
+    """Did it succeed? A connection that ends says no, too: its SDK comes back and asks again."""
+    try:
+        return reason() == 1
+    except (Closed, OSError):
+        return False
+    except AssertionError as failure:
+        if ": closed (" not in str(failure):
+            raise
+        return False
+
+
+class World:
+    """A server with two users who know each other, and every kind of request that is made of it. A request gives True when it did
+    what was asked and False when it was told no; whoever is told nothing fails."""
+
+    def __init__(self, server, name):
+        self.server, self.name, self.api = server, name, Api(server)
+        self.anna = self.bob = None
+        self.count = 0
+        self.api.group(name("group"), name("anna"), name("bob"))
+
+    def user(self, who):
+        client = getattr(self, who)
+        if client is None or not client.is_open():
+            client = Client(TcpStream(self.server.tcp_port), self.name(who))
+            client.login()
+            setattr(self, who, client)
+        return client
+
+    def number(self):
+        self.count += 1
+        return self.count
+
+    # -- by socket --
+
+    def send(self):
+        self.user("bob")
+        return self._send(self.name("bob"), 1)
+
+    def send_to_group(self):
+        self.user("bob")
+        return self._send(self.name("group"), 2)
+
+    def _send(self, channel, kind):
+        anna = self.user("anna")
+        return told(lambda: anna.say(channel, b"hello", kind, client_msg_no=f"n{self.number()}").reason)
+
+    def login(self):
+        return self._login(TcpStream)
+
+    def login_by_websocket(self):
+        return self._login(WebSocketStream)
+
+    def _login(self, stream):
+        port = self.server.ws_port if stream is WebSocketStream else self.server.tcp_port
+
+        def reason():
+            client = Client(stream(port), self.name("carl"))
+            client.write(client.connect_packet())
+            return client.expect(Kind.CONNACK, TOLD).reason
+
+        return told(reason)
+
+    # -- by HTTP --
+
+    def _post(self, path, **body):
+        reply = self.api.post(path, body, timeout=TOLD)
+        assert reply.status == 200 or "msg" in (reply.body or {}), reply
+        return reply.status == 200
+
+    def send_by_api(self):
+        return self._post("/message/send", from_uid=self.name("anna"), channel_id=self.name("bob"), channel_type=1, payload="aGk=")
+
+    def send_to_list(self):
+        return self._post("/message/send", header={"sync_once": 1}, from_uid=self.name("anna"), payload="aGk=",
+                          subscribers=[self.name("anna"), self.name("bob")])
+
+    def history(self):
+        return self._post("/channel/messagesync", login_uid=self.name("bob"), channel_id=self.name("anna"), channel_type=1, limit=20)
+
+    def conversations(self):
+        return self._post("/conversation/sync", uid=self.name("bob"), version=0, last_msg_seqs="", msg_count=5)
+
+    def unread(self):
+        return self._post("/conversations/setUnread", uid=self.name("bob"), channel_id=self.name("anna"), channel_type=1, unread=0)
+
+    def members(self):
+        return self._post("/channel/subscriber_add", channel_id=self.name("group"), channel_type=2, subscribers=[self.name("carl")])
+
+    def channel(self):
+        return self._post("/channel", channel_id=self.name("group"), channel_type=2, subscribers=[self.name("dora")])
+
+    def denied(self):
+        return self._post("/channel/blacklist_set", channel_id=self.name("group"), channel_type=2, uids=[self.name("eve")])
+
+    def token(self):
+        return self._post("/user/token", uid=self.name("eve"), token="t", device_flag=1, device_level=0)
+
+    def stream(self):
+        return self._post("/message/event", channel_id=self.name("bob"), channel_type=1, from_uid=self.name("anna"),
+                          client_msg_no=self.name("lane"), event_id=f"e{self.number()}", event_type="stream.delta",
+                          payload={"kind": "text", "delta": "word "})
+
+    def stream_sync(self):
+        return self._post("/message/eventsync", channel_id=self.name("bob"), channel_type=1, from_uid=self.name("anna"),
+                          client_msg_no=self.name("lane"))
+
+    def commands(self):
+        return self._post("/message/sync", uid=self.name("bob"), message_seq=0, limit=20)
+
+    # -- all of them --
+
+    REQUESTS = ("send", "send_to_group", "login", "login_by_websocket", "send_by_api", "send_to_list", "history", "conversations",
+                "unread", "members", "channel", "denied", "token", "stream", "stream_sync", "commands")
+
+    def settle(self):
+        """Reads what has come, so that no queue is longer than at another time."""
+        for client in (self.anna, self.bob):
+            if client is not None and client.is_open():
+                client.ping()
+                client._inbox.clear()
+
+    def held(self):
+        self.settle()
+        return {f'{h["part"]}{h["index"]}.{h["holder"]}': h["used"] for h in self.api.get("/ledger").bare()["holders"]
+                if h["part"] in ("shard", "http", "node")}
+
+    def descriptors(self) -> int:
+        """Those of the data's files come and go with these."""
+        directory = pathlib.Path(f"/proc/{self.server.process.pid}/fd")
+        targets = [os.readlink(entry) for entry in directory.iterdir() if entry.is_symlink()]
+        return sum(not target.startswith(str(self.server.data)) for target in targets)
+
+
+@pytest.fixture
+def world(start_server, tmp_path, name, monkeypatch):
+    faults = Faults(tmp_path)
+    for key, value in faults.environment.items():
+        monkeypatch.setenv(key, value)
+    server = start_server(memory="64M")
+    monkeypatch.undo()
+    world = World(server, name)
+    world.faults = faults
+    return world
+
+
+def sweep(world, request, kind) -> int:
+    """Gives how many calls of that kind the request makes."""
+    for nth in range(1, TRIES_MAX):
+        world.user("anna"), world.user("bob")
+        world.faults.arm(kind, nth)
+        try:
+            done = getattr(world, request)()
+        finally:
+            was_hit = world.faults.disarm()
+        if not was_hit:
+            assert done, f"{request} was refused without a fault"
+            return nth - 1
+        eventually(getattr(world, request), within=TOLD, every=0.05)
+    raise AssertionError(f"{request} makes more than {TRIES_MAX} calls")
+
+
+def kinds():
+    chosen = {"alloc": ALLOC, "write": WRITE, "sync": SYNC, "accept": ACCEPT, "epoll": EPOLL}
+    if IS_SANITIZED:
+        del chosen["alloc"]
+    return [pytest.param(kind, id=word) for word, kind in chosen.items()]
+
+
+@pytest.mark.timeout(200)
+@pytest.mark.parametrize("kind", kinds())
+def test_a_refusal_at_any_point(world, kind):
+    for request in World.REQUESTS * 2:
+        assert getattr(world, request)(), request
+    before = world.held()
+    descriptors = world.descriptors()
+
+    calls = {request: sweep(world, request, kind) for request in World.REQUESTS}
+
+    assert sum(calls.values()) > 0, "nothing was refused: the faults are not made"
+    assert not world.server.complaints()
+
+    def is_as_before():
+        after = world.held()
+        return all(after[holder] <= before[holder] + KEPT_MAX for holder in before)
+
+    eventually(is_as_before, within=20 * SCALE, every=0.2)
+    eventually(lambda: world.descriptors() <= descriptors, within=20 * SCALE, every=0.2)

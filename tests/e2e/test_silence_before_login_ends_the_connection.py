@@ -1,0 +1,115 @@
+"""Time limits (protocol description 9.2): two seconds to begin, four to be let in, connIdleTime afterwards."""
+
+import time
+
+import pytest
+
+from harness.client import Client
+from harness.packets import Ping, encode
+from harness.server import REFERENCE, Server
+from harness.streams import Closed, TcpStream, WebSocketStream
+from harness.waiting import SCALE
+
+
+def watch(streams: dict, within: float) -> dict:
+    """How long each stream stays open, all watched at once. A stream that stays open is missing from the answer."""
+    start, ages = time.monotonic(), {}
+    while len(ages) < len(streams) and time.monotonic() < start + within:
+        for key, stream in streams.items():
+            if key not in ages:
+                try:
+                    stream.receive(time.monotonic() + 0.02)
+                except TimeoutError:
+                    continue
+                except Closed:
+                    ages[key] = time.monotonic() - start
+    return ages
+
+
+def test_a_connection_that_says_nothing_is_closed_after_two_seconds(server):
+    cut_connect = encode(Client(None, "anna").connect_packet())[:-3]
+    streams = {
+        "tcp": TcpStream(server.tcp_port),
+        "websocket port, no upgrade": TcpStream(server.ws_port),
+        "websocket": WebSocketStream(server.ws_port),
+        "half an upgrade": TcpStream(server.ws_port, prefix=b"GET / HTTP/1.1\r\nHost: x\r\n"),
+        "half a CONNECT": TcpStream(server.tcp_port, prefix=cut_connect),
+        "the first byte": TcpStream(server.tcp_port, prefix=cut_connect[:1]),
+        "half a PROXY header": TcpStream(server.tcp_port, prefix=b"PROXY TCP4 10.0."),
+        "an open JSON object": TcpStream(server.tcp_port, prefix=b"  "),
+    }
+    ages = watch(streams, within=6 * SCALE)
+    assert ages.keys() == streams.keys(), f"still open: {streams.keys() - ages.keys()}"
+    assert all(1.5 < age < 3.5 * SCALE for age in ages.values()), ages
+
+
+@pytest.mark.jingu_only(reason="in the reference a byte a second keeps an unauthenticated socket for ever")
+@pytest.mark.parametrize("drop", [b" ", b"\x10"], ids=["blanks", "an endless CONNECT"])
+def test_dripping_bytes_do_not_buy_time_for_ever(server, drop):
+    stream = TcpStream(server.tcp_port)
+    start = time.monotonic()
+    try:
+        while time.monotonic() < start + 15 * SCALE:
+            stream.send(drop)
+            drop = b"\x7f" if drop == b"\x10" else b"\x00" if drop == b"\x7f" else drop
+            try:
+                stream.receive(time.monotonic() + 0.5)
+            except TimeoutError:
+                pass
+    except Closed:
+        assert time.monotonic() - start < 12 * SCALE
+        return
+    pytest.fail("still open after 15 s without a login")
+
+
+@pytest.fixture(scope="module")
+def short_server(tmp_path_factory):
+    server = Server(tmp_path_factory.mktemp("short"), connIdleTime="2s").start()
+    yield server
+    server.stop()
+
+
+class TestOnAServerWithAShortIdleTime:
+    def test_a_silent_session_is_closed_and_a_talking_one_is_not(self, short_server, login, name):
+        silent = login(name("silent"), short_server)
+        listening = login(name("listening"), short_server, acknowledges=False)
+        talking = login(name("talking"), short_server)
+        on_websocket = login(name("browser"), short_server, transport="ws")
+
+        start = time.monotonic()
+        gone = {}
+        while time.monotonic() < start + 5 * SCALE:
+            talking.tell(listening.uid, b"news", flags=1)
+            on_websocket.write(Ping())
+            for client in (silent, listening):
+                try:
+                    while client not in gone:
+                        client.stream.receive(time.monotonic() + 0.01)
+                except TimeoutError:
+                    pass
+                except Closed:
+                    gone[client] = time.monotonic() - start
+            time.sleep(0.25)
+
+        assert silent in gone and 1.5 < gone[silent] < 4 * SCALE
+        assert listening in gone, "only what arrives from the client counts as life"
+        assert talking.is_open()
+        assert on_websocket.is_open()
+
+    @pytest.mark.jingu_only(reason="in the reference control frames keep the socket but not the session, which turns deaf")
+    def test_a_websocket_ping_frame_counts_as_life(self, short_server, login, name):
+        from harness.streams import PING
+        client = login(name("browser"), short_server, transport="ws")
+        start = time.monotonic()
+        while time.monotonic() < start + 4.5:
+            client.stream.send_frame(PING, b"")
+            time.sleep(0.4)
+        assert client.is_open()
+
+
+def test_many_silent_connections_do_not_keep_others_out(server, login, name):
+    silent = [TcpStream(server.tcp_port) for _ in range(200)]
+    assert login(name("anna")).is_open()
+    for stream in silent:
+        stream.close()
+    assert REFERENCE or server.healthy()

@@ -1,0 +1,129 @@
+"""WSS with a certificate of our own (protocol description 1; configuration 6)."""
+
+import datetime
+import ipaddress
+import signal
+import ssl
+import time
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+from harness.client import Client
+from harness.server import Server
+from harness.streams import Closed, TcpStream, WebSocketStream
+from harness.waiting import SCALE, eventually
+
+
+def certificate(directory, common_name: str):
+    key = ec.generate_private_key(ec.SECP256R1())
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common_name)])
+    now = datetime.datetime.now(datetime.timezone.utc)
+    signed = (x509.CertificateBuilder().subject_name(subject).issuer_name(subject).public_key(key.public_key())
+              .serial_number(x509.random_serial_number()).not_valid_before(now - datetime.timedelta(days=1))
+              .not_valid_after(now + datetime.timedelta(days=30))
+              .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost"),
+                                                          x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), False)
+              .add_extension(x509.BasicConstraints(ca=True, path_length=None), True).sign(key, hashes.SHA256()))
+    directory.mkdir(parents=True, exist_ok=True)
+    (directory / "cert.pem").write_bytes(signed.public_bytes(serialization.Encoding.PEM))
+    (directory / "key.pem").write_bytes(key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8,
+                                                          serialization.NoEncryption()))
+    return directory
+
+
+@pytest.fixture(scope="module")
+def secure(tmp_path_factory):
+    directory = tmp_path_factory.mktemp("secure")
+    certificate(directory / "tls", "first")
+    server = Server(directory, wssConfig={"certFile": str(directory / "tls/cert.pem"), "keyFile": str(directory / "tls/key.pem")})
+    server.settings["wssAddr"] = f"wss://127.0.0.1:{server.wss_port}"
+    server.start()
+    yield server
+    server.stop()
+
+
+def trusting(server) -> ssl.SSLContext:
+    return ssl.create_default_context(cafile=str(server.directory / "tls/cert.pem"))
+
+
+@pytest.fixture
+def login_wss(secure):
+    opened = []
+
+    def login_(uid, context=None, **options):
+        client = Client(WebSocketStream(secure.wss_port, context=context or trusting(secure)), uid, **options)
+        opened.append(client)
+        client.login()
+        return client
+
+    yield login_
+    for client in opened:
+        client.close()
+
+
+def test_two_people_chat_over_wss_and_tcp(secure, login_wss, login, name):
+    anna, bob = login_wss(name("anna")), login(name("bob"), secure)
+    anna.tell(bob.uid, b"over tls")
+    assert bob.receive().plain == b"over tls"
+    bob.tell(anna.uid, b"x" * 100_000)
+    assert anna.receive().plain == b"x" * 100_000
+
+
+def test_route_tells_the_secure_address(secure):
+    from harness.api import Api
+    assert Api(secure).get("/route").bare()["wss_addr"] == f"wss://127.0.0.1:{secure.wss_port}"
+
+
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
+def test_both_current_versions(secure, login_wss, name, version):
+    context = trusting(secure)
+    context.minimum_version = context.maximum_version = version
+    assert login_wss(name("anna"), context).is_open()
+
+
+def test_many_messages_and_frames_cut_anywhere(login_wss, name, rng):
+    anna, bob = login_wss(name("anna")), login_wss(name("bob"))
+    payloads = [rng.randbytes(rng.randrange(1, 4000)) for _ in range(100)]
+    for payload in payloads:
+        anna.tell(bob.uid, payload)
+    assert sorted(bob.receive().plain for _ in payloads) == sorted(payloads)
+
+
+def assert_ends(stream):
+    """Whatever is said (an alert, perhaps) before the end."""
+    deadline = time.monotonic() + 6 * SCALE
+    try:
+        while True:
+            stream.receive(deadline)
+    except Closed:
+        pass
+
+
+def test_what_is_not_tls_is_closed(secure, login_wss, name):
+    for noise in (b"GET / HTTP/1.1\r\n\r\n", b"\x16\x03\x01\x00\x05nope!", b"\x10\x15" + b"\0" * 30):
+        assert_ends(TcpStream(secure.wss_port, prefix=noise))
+    assert login_wss(name("anna")).is_open()
+
+
+def test_a_handshake_that_stops_half_way_is_closed(secure):
+    assert_ends(TcpStream(secure.wss_port, prefix=b"\x16\x03\x01\x02\x00\x01"))
+
+
+@pytest.mark.jingu_only(reason="the reference reads its certificate once")
+def test_a_new_certificate_is_taken_on_sighup(secure, login_wss, name):
+    old = login_wss(name("anna"))
+    certificate(secure.directory / "tls", "second")
+    secure.process.send_signal(signal.SIGHUP)
+
+    def renewed():
+        try:
+            return login_wss(name("bob"))
+        except ssl.SSLError:
+            return None
+
+    assert eventually(renewed).is_open()
+    assert old.is_open(), "who is connected stays connected"

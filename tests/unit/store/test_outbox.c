@@ -1,0 +1,141 @@
+#include "store/outbox.h"
+
+#include "unit/store/fixture.h"
+
+static struct outbox_row some_row(struct prng *prng, uint8_t *area)
+{
+    for (size_t i = 0; i < 64; i++) {
+        area[i] = (uint8_t)prng_next(prng);
+    }
+    return (struct outbox_row){
+        .queued_ms = prng_next(prng),
+        .status = (uint16_t)prng_next(prng),
+        .flags = (uint8_t)prng_below(prng, 2),
+        .log = {.channel = {.slot = (uint16_t)prng_below(prng, SLOTS_COUNT),
+                            .number = (uint32_t)prng_next(prng)},
+                .kind = (enum log_kind)prng_below(prng, LOG_KINDS_COUNT)},
+        .seq = prng_next(prng),
+        .message = {.data = area, .size = prng_below(prng, 32)},
+        .data = {.data = area + 32, .size = prng_below(prng, 33)},
+    };
+}
+
+static struct bytes encode(const struct outbox_row *row, uint8_t *area)
+{
+    struct writer writer =
+        writer_of(area, OUTBOX_ROW_EXTRA_BYTES + row->message.size + row->data.size);
+    outbox_row_encode(row, &writer);
+    return writer_bytes(&writer);
+}
+
+TEST(an_event_comes_back_as_it_went)
+{
+    for (uint32_t i = 0; i < 1000; i++) {
+        uint8_t strings[64];
+        uint8_t area[256];
+        const struct outbox_row row = some_row(prng, strings);
+        struct outbox_row again;
+        CHECK_OK(outbox_row_decode(encode(&row, area), &again));
+        CHECK(again.queued_ms == row.queued_ms);
+        CHECK_EQ(again.status, row.status);
+        CHECK_EQ(again.flags, row.flags);
+        CHECK_EQ(again.log.channel.slot, row.log.channel.slot);
+        CHECK_EQ(again.log.channel.number, row.log.channel.number);
+        CHECK_EQ(again.log.kind, row.log.kind);
+        CHECK(again.seq == row.seq);
+        CHECK_BYTES(again.message, row.message);
+        CHECK_BYTES(again.data, row.data);
+    }
+}
+
+TEST(a_damaged_event_is_noticed)
+{
+    uint8_t strings[64];
+    uint8_t area[256];
+    const struct outbox_row row = some_row(prng, strings);
+    const struct bytes bytes = encode(&row, area);
+    struct outbox_row again;
+    for (size_t i = 0; i < bytes.size; i++) {
+        const uint8_t flipped = (uint8_t)(1u << prng_below(prng, 8));
+        area[i] ^= flipped;
+        CHECK_EQ(outbox_row_decode(bytes, &again), ERR_CORRUPT);
+        area[i] ^= flipped;
+        CHECK_EQ(outbox_row_decode((struct bytes){.data = area, .size = i}, &again), ERR_CORRUPT);
+    }
+}
+
+TEST(a_key_of_no_queue_is_refused)
+{
+    uint8_t area[OUTBOX_KEY_BYTES];
+    struct outbox_key key = {.queue = OUTBOX_DEAD, .lane = 3, .id = 77, .part = 2};
+    outbox_key_encode(&key, area);
+    struct outbox_key again;
+    CHECK_OK(outbox_key_decode((struct bytes){.data = area, .size = sizeof(area)}, &again));
+    CHECK(again.id == 77);
+    CHECK_EQ(again.part, 2);
+    area[0] = OUTBOX_QUEUES_END;
+    CHECK_EQ(outbox_key_decode((struct bytes){.data = area, .size = sizeof(area)}, &again),
+             ERR_CORRUPT);
+    area[0] = OUTBOX_INVALID;
+    CHECK_EQ(outbox_key_decode((struct bytes){.data = area, .size = sizeof(area)}, &again),
+             ERR_CORRUPT);
+}
+
+struct seen {
+    uint64_t ids[16];
+    uint32_t count;
+};
+
+static bool see(void *context, const struct outbox_key *key, const struct outbox_row *row,
+                size_t row_bytes)
+{
+    (void)row;
+    (void)row_bytes;
+    struct seen *seen = context;
+    seen->ids[seen->count++] = key->id;
+    return true;
+}
+
+static void put(struct fixture *fixture, uint8_t queue, uint8_t lane, uint64_t id)
+{
+    uint8_t area[256];
+    const struct outbox_row row = {.queued_ms = id};
+    const struct outbox_key key = {.queue = queue, .lane = lane, .id = id};
+    CHECK_OK(store_batch_put_outbox(fixture->batch, &key, encode(&row, area)));
+}
+
+TEST(a_lane_is_read_from_its_oldest_event_on)
+{
+    struct fixture fixture;
+    fixture_init(&fixture);
+    fixture_open(&fixture);
+    put(&fixture, OUTBOX_OFFLINE, 1, 5);
+    put(&fixture, OUTBOX_OFFLINE, 1, 1ull << 40);
+    put(&fixture, OUTBOX_OFFLINE, 1, 300);
+    put(&fixture, OUTBOX_OFFLINE, 2, 1);
+    put(&fixture, OUTBOX_NOTIFY, 1, 2);
+    CHECK_OK(store_batch_commit(fixture.batch, true, &fixture.fault));
+
+    struct seen seen = {.count = 0};
+    struct outbox_range range = {
+        .from = {.queue = OUTBOX_OFFLINE, .lane = 1, .id = 6},
+        .count_max = 10,
+        .visit = see,
+        .context = &seen,
+    };
+    CHECK_OK(store_read_outbox(fixture.store, &range, NULL));
+    CHECK_EQ(seen.count, 2);
+    CHECK(seen.ids[0] == 300);
+    CHECK(seen.ids[1] == 1ull << 40);
+
+    const struct outbox_key gone = {.queue = OUTBOX_OFFLINE, .lane = 1, .id = 300};
+    CHECK_OK(store_batch_delete_outbox(fixture.batch, &gone));
+    CHECK_OK(store_batch_commit(fixture.batch, true, &fixture.fault));
+    seen.count = 0;
+    range.is_all_lanes = true;
+    CHECK_OK(store_read_outbox(fixture.store, &range, NULL));
+    CHECK_EQ(seen.count, 2);
+    CHECK(seen.ids[0] == 1ull << 40);
+    CHECK(seen.ids[1] == 1);
+    fixture_deinit(&fixture);
+}
