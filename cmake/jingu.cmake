@@ -79,7 +79,7 @@ function(jingu_test path)
     target_include_directories(${target} PRIVATE ${CMAKE_SOURCE_DIR}/tests)
     target_link_libraries(${target} PRIVATE test_support ${TEST_NEEDS})
     add_test(NAME ${path} COMMAND ${target} WORKING_DIRECTORY ${CMAKE_SOURCE_DIR})
-    set_tests_properties(${path} PROPERTIES LABELS "${layer}" TIMEOUT 120)
+    set_tests_properties(${path} PROPERTIES LABELS "${layer}" TIMEOUT 600)
 endfunction()
 
 # jingu_fuzz(packet NEEDS wire …): tests/fuzz/fuzz_packet.c with its corpus in tests/fuzz/corpus/packet.

@@ -5,12 +5,17 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
-#define TESTS_MAX        512
-#define TEST_SECONDS_MAX 110
+#define TESTS_MAX 512
+
+/* What a test may compute, with all its threads; a busy machine does not make that more. And how
+ * long it may take, so that one that waits for what never comes ends as well. */
+#define TEST_CPU_SECONDS_MAX 240
+#define TEST_SECONDS_MAX     480
 
 /* The run: its tests and its seed. The one global of the harness, to be found in a core dump. */
 static struct {
@@ -48,6 +53,9 @@ int test_aborts(void (*statement)(void *), void *argument)
 /* In the child: one cmocka group of one test, whose own report is kept quiet unless it fails. */
 static int test_child(struct test_case *test_case)
 {
+    const struct rlimit cpu = {.rlim_cur = TEST_CPU_SECONDS_MAX,
+                               .rlim_max = TEST_CPU_SECONDS_MAX + 10};
+    setrlimit(RLIMIT_CPU, &cpu); /* SIGXCPU */
     alarm(TEST_SECONDS_MAX);
     /* A failed check ends this process, instead of jumping back into the parent's run of tests. */
     setenv("CMOCKA_TEST_ABORT", "1", 1);
