@@ -14,8 +14,9 @@
 
 #define MIB             (1024u * 1024u)
 #define READERS_COUNT   2u
-#define STUCK_MS        20000 /* nothing has come for so long: it never will */
-#define LOOK_UP_WAIT_MS 10
+#define STUCK_MS        60000 /* nothing has come for so long: it never will */
+#define LOOK_UP_WAIT_MS 10    /* passes for the server */
+#define LOOK_UP_POLL_MS 2     /* while so much passes here */
 #define SLOT_COMMITTER  WORLD_SHARDS_MAX
 #define SLOTS_COUNT_MAX (WORLD_SHARDS_MAX + 1)
 
@@ -269,11 +270,13 @@ void world_settle(struct world *world)
         if (!has_more && world_is_settled(world)) {
             return;
         }
-        if (!has_more && waits_for_time(world) && waited_ms < STUCK_MS) {
-            world_wait(world, LOOK_UP_WAIT_MS);
+        if (has_more) {
+            waited_ms = 0; /* each of many parts may have to wait in its turn */
+        } else if (waits_for_time(world) && waited_ms < STUCK_MS) {
+            world_wait(world, LOOK_UP_POLL_MS);
             world->now_ms += LOOK_UP_WAIT_MS;
             waited_ms += LOOK_UP_WAIT_MS;
-        } else if (!has_more) {
+        } else {
             world_wait(world, STUCK_MS);
         }
     }
