@@ -7,6 +7,7 @@ so every test can be tried on the reference first.
 from __future__ import annotations
 
 import ctypes
+import itertools
 import json
 import os
 import pathlib
@@ -27,11 +28,14 @@ REFERENCE_COMMAND = os.environ.get("E2E_REFERENCE_CMD", "wukongim --config {conf
 BINARY = pathlib.Path(os.environ.get("JINGU_BIN", ROOT / "build/release/src/cli/jingu"))
 SHARDS = int(os.environ.get("JINGU_SHARDS", "2"))
 
-START_LIMIT = 30 * SCALE
+START_LIMIT = 60 * SCALE
 STOP_LIMIT = 15 * SCALE
 
-# Below Linux's range for outgoing connections, so that no client socket takes a port between our choice and the server's bind.
+# Below Linux's range for outgoing connections, so that no client socket takes a port between our choice and the server's bind. Each worker
+# of a run has a part of them and takes them in turn, so that no other server takes it either: not before the bind, and not while a
+# server or a receiver is down for a moment.
 _PORTS = range(20000, 32000)
+_PARTS = 8
 _PR_SET_PDEATHSIG = 1
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -42,19 +46,28 @@ def _die_with_parent() -> None:
     _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
+def _ports_in_turn():
+    worker = os.environ.get("PYTEST_XDIST_WORKER", "")
+    part = int(worker[2:]) % _PARTS if worker[2:].isdigit() else random.SystemRandom().randrange(_PARTS)
+    own = _PORTS[part * len(_PORTS) // _PARTS:(part + 1) * len(_PORTS) // _PARTS]
+    at = random.SystemRandom().randrange(len(own))
+    return itertools.cycle(itertools.chain(own[at:], own[:at]))
+
+
+_port_in_turn = _ports_in_turn()
+
+
 def free_ports(count: int) -> list[int]:
     ports: list[int] = []
-    choose = random.SystemRandom()
     while len(ports) < count:
-        port = choose.choice(_PORTS)
+        port = next(_port_in_turn)
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
                 probe.bind(("127.0.0.1", port))
             except OSError:
                 continue
-        if port not in ports:
-            ports.append(port)
+        ports.append(port)
     return ports
 
 
