@@ -70,7 +70,7 @@ def test_one_to_one(clear_server, login, name):
     hear_all(slow)
 
 
-IDLE = round(2 * SCALE)
+IDLE = round(3 * SCALE)
 
 
 def test_who_pings_and_does_not_read_is_slow_and_not_gone(start_server, login, name):
@@ -78,7 +78,7 @@ def test_who_pings_and_does_not_read_is_slow_and_not_gone(start_server, login, n
     slow, anna = login(name("slow"), server, stream_options={"receive_buffer": 8192}), login(name("anna"), server)
     say_all(anna, slow.uid, 1, meanwhile=lambda: slow.write(Ping()))
     anna.close()
-    end = time.monotonic() + 3 * IDLE
+    end = time.monotonic() + 2.5 * IDLE
     while time.monotonic() < end:
         slow.write(Ping())
         time.sleep(IDLE / 8)

@@ -228,7 +228,7 @@ def test_what_it_does_not_understand_it_does_not_run(arguments):
 
 
 PAIRS, RATE = 4, 300
-LOAD = ["--plain", "--pairs", PAIRS, "--rate", RATE, "--warmup", 0, "--seconds", 1, "--drain", 2]
+LOAD = ["--plain", "--pairs", PAIRS, "--rate", RATE, "--warmup", 0, "--seconds", 1, "--drain", 5]
 
 
 @pytest.fixture

@@ -51,7 +51,7 @@ class TestConnect:
     def test_a_blank_or_illegal_uid_is_closed(self, open_json, transport, uid):
         client = open_json(uid, transport=transport)
         client.write({"method": "connect", "params": {"uid": uid}, "id": "1"})
-        client.expect_close(within=3)
+        client.expect_close()
         assert all("error" in value for value in client._inbox)
 
     def test_a_wrong_token_is_an_error_object_never_a_result(self, token_server, open_json, name, transport):
@@ -63,7 +63,7 @@ class TestConnect:
             return
         answer = client.answer("c-1")
         assert answer["error"]["code"] == 2 and answer["error"]["message"]
-        client.expect_close(within=3)
+        client.expect_close()
 
     def test_a_banned_user_is_told_so(self, api, open_json, name, transport):
         api.info(name("anna"), 1, ban=1)
@@ -73,21 +73,21 @@ class TestConnect:
             client.expect_close(within=9)
             return
         assert client.answer("c-1")["error"]["code"] == 19
-        client.expect_close(within=3)
+        client.expect_close()
 
     def test_anything_else_first_is_closed(self, open_json, name, transport):
         for first in ({"method": "ping", "params": {}, "id": "1"}, {"method": "send", "params": {}, "id": "1"},
                       {"method": "recvack", "params": {}}, {"jsonrpc": "2.0", "id": "1", "result": {}}):
             client = open_json(name("anna"), transport=transport)
             client.write(first)
-            client.expect_close(within=3)
+            client.expect_close()
 
     @pytest.mark.parametrize("text", ['{"method":"connect","id":"1"}', '{"nonsense":1}', '{"method":connect}',
                                       '{"method":"connect","params":{"uid":1},"id":"1"}', '{"jsonrpc":"1.0","method":"connect","params":{"uid":"u"},"id":"1"}'])
     def test_a_bad_first_message_is_closed(self, open_json, name, transport, text):
         client = open_json(name("anna"), transport=transport)
         client.write_text(text)
-        client.expect_close(within=4)
+        client.expect_close()
 
     def test_blanks_before_the_first_brace(self, open_json, name, transport):
         client = open_json(name("anna"), transport=transport)
@@ -119,7 +119,7 @@ class TestSend:
         result = answer["result"]
         assert result == {"header": {"redDot": True}, "messageId": result["messageId"], "messageSeq": 1, "reasonCode": 1}
         message = bob.notification("recv")
-        assert abs(message.pop("timestamp") - time.time()) < 5
+        assert abs(message.pop("timestamp") - time.time()) < 60
         assert message == {"header": {"redDot": True}, "messageId": result["messageId"], "messageSeq": 1, "clientMsgNo": "m-0001",
                            "channelId": anna.uid, "channelType": 1, "fromUid": anna.uid,
                            "payload": "eyJ0eXBlIjoxLCJjb250ZW50IjoiaGVsbG8ifQ=="}
@@ -299,7 +299,7 @@ class TestTheRest:
     def test_a_syntax_error_ends_the_connection_after_an_error(self, login_json, name, transport, text):
         anna = login_json(name("anna"), transport=transport)
         anna.write_text(text)
-        anna.expect_close(within=5)
+        anna.expect_close()
         assert not anna._inbox or "error" in anna._inbox[-1]
 
     @pytest.mark.jingu_only(reason="the reference complains about what is only incomplete")
@@ -321,7 +321,7 @@ class TestTheRest:
     def test_goodbye_is_a_close(self, login_json, name, transport, extra):
         anna = login_json(name("anna"), transport=transport)
         anna.write({"method": "disconnect", "params": {"reasonCode": 0, "reason": ""}} | extra)
-        anna.expect_close(within=3)
+        anna.expect_close()
 
     @pytest.mark.jingu_only(reason="the reference accepts up to 50 MiB")
     def test_an_endless_object_is_closed(self, server, login_json, name, transport):
@@ -354,7 +354,7 @@ def test_switched_off_it_is_only_noise(start_server, open_json, name):
     server = start_server(disableJSONRPC=True)
     client = open_json(name("anna"), server)
     client.write({"method": "connect", "params": {"uid": client.uid}, "id": "1"})
-    client.expect_close(within=6)
+    client.expect_close()
     assert client._inbox == []
 
 

@@ -8,12 +8,18 @@ from harness.client import Client
 from harness.packets import Ping, encode
 from harness.server import REFERENCE, Server
 from harness.streams import Closed, TcpStream, WebSocketStream
-from harness.waiting import SCALE
+from harness.waiting import SCALE, SOON, in_one_of_some
 
 
-def watch(streams: dict, within: float) -> dict:
-    """How long each stream stays open, all watched at once. A stream that stays open is missing from the answer."""
-    start, ages = time.monotonic(), {}
+def watch(openers: dict, within: float) -> dict:
+    """How long each stream stays open, all watched at once: at most, and at least, since to open it takes time. One that stays open is
+    missing from the answer."""
+    streams, begun, ages = {}, {}, {}
+    for key, opener in openers.items():
+        before = time.monotonic()
+        streams[key] = opener()
+        begun[key] = (before, time.monotonic())
+    start = time.monotonic()
     while len(ages) < len(streams) and time.monotonic() < start + within:
         for key, stream in streams.items():
             if key not in ages:
@@ -22,25 +28,30 @@ def watch(streams: dict, within: float) -> dict:
                 except TimeoutError:
                     continue
                 except Closed:
-                    ages[key] = time.monotonic() - start
+                    ages[key] = tuple(time.monotonic() - at for at in begun[key])
     return ages
 
 
 def test_a_connection_that_says_nothing_is_closed_after_two_seconds(server):
     cut_connect = encode(Client(None, "anna").connect_packet())[:-3]
-    streams = {
-        "tcp": TcpStream(server.tcp_port),
-        "websocket port, no upgrade": TcpStream(server.ws_port),
-        "websocket": WebSocketStream(server.ws_port),
-        "half an upgrade": TcpStream(server.ws_port, prefix=b"GET / HTTP/1.1\r\nHost: x\r\n"),
-        "half a CONNECT": TcpStream(server.tcp_port, prefix=cut_connect),
-        "the first byte": TcpStream(server.tcp_port, prefix=cut_connect[:1]),
-        "half a PROXY header": TcpStream(server.tcp_port, prefix=b"PROXY TCP4 10.0."),
-        "an open JSON object": TcpStream(server.tcp_port, prefix=b"  "),
+    openers = {
+        "tcp": lambda: TcpStream(server.tcp_port),
+        "websocket port, no upgrade": lambda: TcpStream(server.ws_port),
+        "websocket": lambda: WebSocketStream(server.ws_port),
+        "half an upgrade": lambda: TcpStream(server.ws_port, prefix=b"GET / HTTP/1.1\r\nHost: x\r\n"),
+        "half a CONNECT": lambda: TcpStream(server.tcp_port, prefix=cut_connect),
+        "the first byte": lambda: TcpStream(server.tcp_port, prefix=cut_connect[:1]),
+        "half a PROXY header": lambda: TcpStream(server.tcp_port, prefix=b"PROXY TCP4 10.0."),
+        "an open JSON object": lambda: TcpStream(server.tcp_port, prefix=b"  "),
     }
-    ages = watch(streams, within=6 * SCALE)
-    assert ages.keys() == streams.keys(), f"still open: {streams.keys() - ages.keys()}"
-    assert all(1.5 < age < 3.5 * SCALE for age in ages.values()), ages
+
+    def all_in_time():
+        ages = watch(openers, within=4 + SOON)
+        assert ages.keys() == openers.keys(), f"still open: {openers.keys() - ages.keys()}"
+        assert all(age > 1.9 for age, _ in ages.values()), ages
+        return all(age < 3.5 * SCALE for _, age in ages.values())
+
+    in_one_of_some(all_in_time)
 
 
 @pytest.mark.jingu_only(reason="in the reference a byte a second keeps an unauthenticated socket for ever")
@@ -49,7 +60,7 @@ def test_dripping_bytes_do_not_buy_time_for_ever(server, drop):
     stream = TcpStream(server.tcp_port)
     start = time.monotonic()
     try:
-        while time.monotonic() < start + 15 * SCALE:
+        while time.monotonic() < start + 10 + SOON:
             stream.send(drop)
             drop = b"\x7f" if drop == b"\x10" else b"\x00" if drop == b"\x7f" else drop
             try:
@@ -57,28 +68,31 @@ def test_dripping_bytes_do_not_buy_time_for_ever(server, drop):
             except TimeoutError:
                 pass
     except Closed:
-        assert time.monotonic() - start < 12 * SCALE
         return
-    pytest.fail("still open after 15 s without a login")
+    pytest.fail(f"still open after {time.monotonic() - start:.0f} s without a login")
+
+
+IDLE = 3  # seconds: whoever talks more often lives, even on a machine that is shared
 
 
 @pytest.fixture(scope="module")
 def short_server(tmp_path_factory):
-    server = Server(tmp_path_factory.mktemp("short"), connIdleTime="2s").start()
+    server = Server(tmp_path_factory.mktemp("short"), connIdleTime=f"{IDLE}s").start()
     yield server
     server.stop()
 
 
 class TestOnAServerWithAShortIdleTime:
     def test_a_silent_session_is_closed_and_a_talking_one_is_not(self, short_server, login, name):
+        before = time.monotonic()
         silent = login(name("silent"), short_server)
         listening = login(name("listening"), short_server, acknowledges=False)
         talking = login(name("talking"), short_server)
         on_websocket = login(name("browser"), short_server, transport="ws")
 
-        start = time.monotonic()
         gone = {}
-        while time.monotonic() < start + 5 * SCALE:
+        start = time.monotonic()
+        while time.monotonic() < start + 2.5 * IDLE or (len(gone) < 2 and time.monotonic() < start + IDLE + SOON):
             talking.tell(listening.uid, b"news", flags=1)
             on_websocket.write(Ping())
             for client in (silent, listening):
@@ -88,10 +102,10 @@ class TestOnAServerWithAShortIdleTime:
                 except TimeoutError:
                     pass
                 except Closed:
-                    gone[client] = time.monotonic() - start
+                    gone[client] = time.monotonic() - before
             time.sleep(0.25)
 
-        assert silent in gone and 1.5 < gone[silent] < 4 * SCALE
+        assert silent in gone and gone[silent] > IDLE - 0.1
         assert listening in gone, "only what arrives from the client counts as life"
         assert talking.is_open()
         assert on_websocket.is_open()
@@ -101,7 +115,7 @@ class TestOnAServerWithAShortIdleTime:
         from harness.streams import PING
         client = login(name("browser"), short_server, transport="ws")
         start = time.monotonic()
-        while time.monotonic() < start + 4.5:
+        while time.monotonic() < start + 2.2 * IDLE:
             client.stream.send_frame(PING, b"")
             time.sleep(0.4)
         assert client.is_open()

@@ -24,7 +24,7 @@ pytestmark = [
 
 ALL_WELL, FAULTS, NOT_PLAYED = 0, 1, 2
 PATIENT = ["--p99", int(5000 * SCALE)]  # a busy machine is no fault
-SHORT = ["--attack", 1, "--rest", 1, "--back", 1, "--within", 20, "--drain", 1]
+SHORT = ["--attack", 1, "--rest", 1, "--back", 1, "--within", 20, "--drain", 4]
 
 
 class Verdict:
@@ -77,7 +77,7 @@ def target(port):
 
 
 def test_a_process_that_leaks_is_seen_to(soak, server, stand_in):
-    run = soak(*target(server.tcp_port), "--pid", stand_in(LEAKS), "--cycles", 6, "--budget", 1)
+    run = soak(*target(server.tcp_port), "--pid", stand_in(LEAKS), "--cycles", 6, "--budget", 1, "--drain", 1)
 
     assert run.status == FAULTS
     for fault in ("RSS grows", "not within 20 %", "sockets are left over", "above the budget of 1 MiB"):

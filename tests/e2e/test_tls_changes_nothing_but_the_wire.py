@@ -15,7 +15,7 @@ from cryptography.x509.oid import NameOID
 from harness.client import Client
 from harness.server import Server
 from harness.streams import Closed, TcpStream, WebSocketStream
-from harness.waiting import SCALE, eventually
+from harness.waiting import SOON, eventually
 
 
 def certificate(directory, common_name: str):
@@ -95,7 +95,7 @@ def test_many_messages_and_frames_cut_anywhere(login_wss, name, rng):
 
 def assert_ends(stream):
     """Whatever is said (an alert, perhaps) before the end."""
-    deadline = time.monotonic() + 6 * SCALE
+    deadline = time.monotonic() + SOON
     try:
         while True:
             stream.receive(deadline)
