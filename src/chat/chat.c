@@ -30,6 +30,7 @@ static void chat_init_budgets(struct chat *chat)
     budget_init(&chat->messages_budget, "messages", root, limit / 2);
     budget_init(&chat->readings_budget, "readings", root, limit / 8);
     budget_init(&chat->streams_budget, "streams", root, streams);
+    budget_init(&chat->temporaries_budget, "temporaries", root, limit / 16);
 }
 
 /* What was not wanted for a while is given back, little by little. */
@@ -37,6 +38,7 @@ static void chat_ages(struct timer *timer, void *context)
 {
     struct chat *chat = chat_of(context);
     audiences_age(chat);
+    temporaries_age(chat);
     const bool has_more = channels_age(chat, AGING_CHANNELS_MAX);
     timers_set(&chat->shard->timers, timer,
                chat->shard->now_ms + (has_more ? TIMERS_STEP_MS : AGING_EVERY_MS), chat_ages);
@@ -98,6 +100,7 @@ enum err chat_init(struct chat *chat, const struct chat_options *options)
         goto fail;
     }
     streams_init(&chat->streams, &chat->streams_budget);
+    temporaries_init(&chat->temporaries, &chat->temporaries_budget);
     chat->shard->chat = chat;
     timers_set(&chat->shard->timers, &chat->aging, chat->shard->now_ms + AGING_EVERY_MS, chat_ages);
     return ERR_OK;
@@ -142,6 +145,7 @@ void chat_deinit(struct chat *chat)
     }
     timers_cancel(&chat->shard->timers, &chat->aging);
     streams_deinit(chat);
+    temporaries_deinit(chat);
     channels_deinit(chat);
     newcomers_release(chat->newcomers);
     audiences_deinit(chat);

@@ -13,6 +13,7 @@
 #include "chat/facts.h"
 #include "chat/session.h"
 #include "chat/stream.h"
+#include "chat/temporary.h"
 #include "chat/user.h"
 #include "chat/waiter.h"
 #include "journal/journal.h"
@@ -58,11 +59,13 @@ struct chat {
     struct budget messages_budget; /* messages on their way, and entries */
     struct budget readings_budget; /* pages being read */
     struct budget streams_budget;  /* event streams, without their contents */
+    struct budget temporaries_budget;
 
     struct users users;
     struct channels channels;
     struct facts_cache facts;
     struct streams streams;
+    struct temporaries temporaries;
     struct deliveries deliveries;
     struct audiences audiences;
     struct newcomers *newcomers;

@@ -38,15 +38,18 @@ bool notices_want(const struct chat *chat, const struct send *send)
     return notify_queue(chat, send) != OUTBOX_INVALID || wants_offline(chat, send);
 }
 
-enum err notices_take_recipients(struct chat *chat, struct send *send)
+enum err notices_take_recipients(struct chat *chat, struct send *send,
+                                 const struct temporary *temporary)
 {
     ASSERT(send->notice_uids == NULL);
-    if (send->recipients == NULL || !wants_offline(chat, send)) {
+    const struct bytes *uids = temporary != NULL ? temporary->uids : send->recipients;
+    const uint32_t count = temporary != NULL ? temporary->uids_count : send->recipients_count;
+    if (uids == NULL || !wants_offline(chat, send)) {
         return ERR_OK;
     }
     size_t size = 0;
-    for (uint32_t i = 0; i < send->recipients_count; i++) {
-        size += sizeof(uint16_t) + send->recipients[i].size;
+    for (uint32_t i = 0; i < count; i++) {
+        size += sizeof(uint16_t) + uids[i].size;
     }
     if (size > NOTICES_UIDS_BYTES_MAX) {
         return ERR_LIMIT;
@@ -56,10 +59,11 @@ enum err notices_take_recipients(struct chat *chat, struct send *send)
         return ERR_BUDGET;
     }
     send->notice_uids_size = size;
+    send->notice_uids_count = count;
     struct writer writer = writer_of(send->notice_uids, size);
-    for (uint32_t i = 0; i < send->recipients_count; i++) {
-        writer_u16(&writer, (uint16_t)send->recipients[i].size);
-        writer_bytes_add(&writer, send->recipients[i]);
+    for (uint32_t i = 0; i < count; i++) {
+        writer_u16(&writer, (uint16_t)uids[i].size);
+        writer_bytes_add(&writer, uids[i]);
     }
     ASSERT(!writer.is_full);
     return ERR_OK;
@@ -76,7 +80,7 @@ void notices_forget_recipients(struct chat *chat, struct send *send)
 static size_t parts_max(const struct send *send)
 {
     return send->notice_uids_size / (NOTICES_PART_BYTES_MAX / 2) +
-           send->recipients_count / NOTICES_PART_UIDS_MAX + 1;
+           send->notice_uids_count / NOTICES_PART_UIDS_MAX + 1;
 }
 
 size_t notices_reserve_bytes(const struct chat *chat, const struct send *send, size_t row_bytes)

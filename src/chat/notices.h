@@ -23,6 +23,7 @@ struct chat;
 struct message;
 struct send;
 struct session;
+struct temporary;
 
 /* What is collected: a sum of these. */
 enum notice {
@@ -43,9 +44,11 @@ enum notice {
 /* Is there anything to tell about this send? */
 bool notices_want(const struct chat *chat, const struct send *send);
 
-/* Copies an explicit list of recipients, if it is needed: send->notice_uids. ERR_BUDGET: no room;
- * ERR_LIMIT: it is longer than NOTICES_UIDS_BYTES_MAX. */
-MUST_USE enum err notices_take_recipients(struct chat *chat, struct send *send);
+/* Copies an explicit list of recipients, or that of its temporary channel (NULL: it has none), if
+ * it is needed: send->notice_uids. ERR_BUDGET: no room; ERR_LIMIT: it is longer than
+ * NOTICES_UIDS_BYTES_MAX. */
+MUST_USE enum err notices_take_recipients(struct chat *chat, struct send *send,
+                                          const struct temporary *temporary);
 void notices_forget_recipients(struct chat *chat, struct send *send);
 
 /* What has to be reserved for the events of a send. `row_bytes` is the size of its message. */

@@ -28,10 +28,11 @@ static void part_deduplicate(struct roster_part *part)
     part->count = kept;
 }
 
-struct roster *recipients_roster(struct chat *chat, const struct bytes *uids, uint32_t count)
+struct roster *recipients_roster(struct chat *chat, struct budget *budget, const struct bytes *uids,
+                                 uint32_t count)
 {
     const uint32_t shards_count = chat->shard->shards_count;
-    struct roster *roster = roster_acquire(&chat->rosters_budget, shards_count);
+    struct roster *roster = roster_acquire(budget, shards_count);
     if (roster == NULL) {
         return NULL;
     }

@@ -6,6 +6,7 @@
 #include "chat/message.h"
 #include "chat/notices.h"
 #include "chat/recipients.h"
+#include "chat/roster.h"
 #include "chat/tending.h"
 #include "memory/allocator.h"
 #include "store/message_log.h"
@@ -343,8 +344,17 @@ static struct message_view send_view(const struct chat *chat, const struct send 
     };
 }
 
+/* The list that a temporary channel goes by now, or NULL: its members. */
+static const struct temporary *send_temporary(struct chat *chat, const struct channel *channel,
+                                              const struct send *send)
+{
+    const bool is_temporary = channel->type == CHANNEL_TEMP && send->recipients == NULL;
+    return is_temporary ? temporary_find(chat, channel) : NULL;
+}
+
 /* The message with its row; its ids are those in `send`. */
-static enum err send_make_message(struct chat *chat, struct channel *channel, struct send *send)
+static enum err send_make_message(struct chat *chat, struct channel *channel, struct send *send,
+                                  const struct temporary *temporary)
 {
     const struct message_view view = send_view(chat, send);
     struct message *message =
@@ -356,8 +366,12 @@ static enum err send_make_message(struct chat *chat, struct channel *channel, st
     message->sent_ns = send->op.now_ns;
     message->origin = send->origin;
     message->home = (uint16_t)chat->shard->index;
-    if (send->recipients != NULL) {
-        message->roster = recipients_roster(chat, send->recipients, send->recipients_count);
+    if (temporary != NULL) {
+        message->roster = temporary->roster;
+        roster_ref(message->roster);
+    } else if (send->recipients != NULL) {
+        message->roster = recipients_roster(chat, &chat->rosters_budget, send->recipients,
+                                            send->recipients_count);
         if (message->roster == NULL) {
             message_unref(message);
             return ERR_BUDGET;
@@ -473,12 +487,13 @@ static void send_passing(struct chat *chat, struct channel *channel, struct send
 
 static void send_admit(struct chat *chat, struct channel *channel, struct send *send)
 {
-    if (send_make_message(chat, channel, send) != ERR_OK) {
+    const struct temporary *temporary = send_temporary(chat, channel, send);
+    if (send_make_message(chat, channel, send, temporary) != ERR_OK) {
         send_refuse(chat, send, CHAT_REASON_BUSY);
         return;
     }
     const bool is_passing = (send->flags & MESSAGE_NO_PERSIST) != 0;
-    enum err err = notices_take_recipients(chat, send);
+    enum err err = notices_take_recipients(chat, send, temporary);
     if (err == ERR_OK && (!is_passing || notices_want(chat, send))) {
         err = chat_reserve(chat, send_reserve_bytes(chat, channel, send));
     }

@@ -70,6 +70,7 @@ struct send {
     struct message *message; /* while it is journalled */
     uint8_t *notice_uids;    /* the recipients, for their events (notices.h); or NULL */
     size_t notice_uids_size;
+    uint32_t notice_uids_count;
     struct waiter waiter;    /* for the commit */
     struct list in_flight;   /* in the channel's sends that are being committed */
     uint64_t duplicate_hash; /* of sender and client_msg_no; 0: without idempotence */

@@ -3,6 +3,7 @@
 #include "base/hash.h"
 #include "chat/change.h"
 #include "chat/names.h"
+#include "chat/temporary.h"
 #include "edge/api_checks.h"
 #include "edge/api_time.h"
 #include "edge/http_reading.h"
@@ -368,17 +369,53 @@ void api_whitelist(struct http_request *request)
 
 /* ---- Temporary channels: http-api 7.9. ---- */
 
-/* The list is kept like any other: whoever has set it may send to it at any time. */
+static void temporary_comes_home(struct letter *letter, void *receiver)
+{
+    (void)receiver;
+    struct temporary_set *set =
+        CONTAINER_OF(CONTAINER_OF(letter, struct op, letter), struct temporary_set, op);
+    struct http_request *request = set->op.context;
+    const enum err result = set->result;
+    temporary_set_release(set);
+    if (result == ERR_OK) {
+        http_answer_ok(request);
+    } else if (result == ERR_LIMIT) {
+        http_answer_error(request, "临时订阅者太多！");
+    } else if (result == ERR_BUDGET) {
+        http_answer_busy(request);
+    } else {
+        http_answer_failure(request, "更新tag失败！", result);
+    }
+}
+
+static void post_temporary(struct http_request *request, const struct json_strings *uids)
+{
+    const struct channel_input *input = request->input;
+    struct http *http = request->http;
+    struct temporary_set *set = temporary_set_acquire(&http->requests_budget);
+    if (set == NULL) {
+        http_answer_busy(request);
+        return;
+    }
+    set->op.home = &http->mailbox;
+    set->op.on_home = temporary_comes_home;
+    set->op.context = request;
+    set->op.now_ns = http->now_ns;
+    set->channel_id = input->channel_id;
+    set->uids = uids->items;
+    set->uids_count = uids->count;
+    temporary_set_post(set, &http->mailer, http->options.shards, http->options.shards_count);
+}
+
 void api_temporary_subscriber_set(struct http_request *request)
 {
-    struct channel_input *input = request->input;
-    struct order order = {
-        .kind = CHANGE_ADD, .list = LIST_SUBSCRIBER, .is_reset = true, .failure = "更新tag失败！"};
-    input->channel_type = CHANNEL_TEMP;
+    const struct channel_input *input = request->input;
+    struct json_strings uids;
     if (api_check(request, !name_is_blank(input->channel_id), "channel_id不能为空！") &&
         api_check(request, !name_is_special(input->channel_id), SPECIAL_TEXT) &&
-        api_take_uids(request, &input->uids, &order.uids) &&
-        api_check(request, order.uids.count > 0, "uids不能为空！")) {
-        post_change(request, &order);
+        api_take_uids(request, &input->uids, &uids) &&
+        api_check(request, uids.count > 0, "uids不能为空！") &&
+        api_check_name(request, input->channel_id, "channel_id")) {
+        post_temporary(request, &uids);
     }
 }

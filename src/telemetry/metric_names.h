@@ -118,6 +118,8 @@
     M(CHANNELS_AGED,          COUNTER, "jingu_channels_evicted_total", "cause", "idle", "") \
     M(ROSTERS_LOADED,         COUNTER, "jingu_rosters_loaded_total", "", "", "Member lists read from the store.") \
     M(ROSTERS_EVICTED,        COUNTER, "jingu_rosters_evicted_total", "", "", "Member lists given up to make room.") \
+    M(TEMPORARIES,            GAUGE,   "jingu_temporary_lists", "", "", "Lists of temporary channels that are in memory.") \
+    M(TEMPORARIES_REFUSED,    COUNTER, "jingu_temporary_lists_refused_total", "", "", "Lists of temporary channels that were too long, too many, or for which there was no room.") \
     M(AUDIENCES,              GAUGE,   "jingu_audiences", "", "", "Large channels whose members online are known, one a shard.") \
     M(AUDIENCES_EVICTED,      COUNTER, "jingu_audiences_evicted_total", "", "", "Audiences given up to make room.") \
     M(NEWCOMERS_LOOKED_UP,    COUNTER, "jingu_newcomers_looked_up_total", "", "", "Users online who were looked up in the list of a large channel.") \
