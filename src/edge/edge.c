@@ -27,7 +27,6 @@ enum err edge_init(struct edge *edge, const struct edge_options *options)
         .settings = options->settings,
         .listeners = options->listeners,
         .listeners_count = options->listeners_count,
-        .tls = options->tls,
         .is_accepting = true,
     };
     edge_init_budgets(edge);
@@ -84,8 +83,8 @@ static void take_socket(struct edge *edge, const struct listener *listener, int 
     socket_limit(fd, edge->settings->socket_send_bytes, edge->settings->socket_receive_bytes);
     struct tls *tls = NULL;
     enum metric refused = METRIC_CONNECTIONS_REFUSED_MEMORY;
-    if (listener->is_secure) {
-        tls = tls_accept(atomic_load(edge->tls), fd);
+    if (listener->tls != NULL) {
+        tls = tls_accept(atomic_load(listener->tls), fd);
         if (tls == NULL) {
             goto refuse;
         }

@@ -35,7 +35,7 @@ enum transport {
 struct listener {
     int fd;
     enum transport transport;
-    bool is_secure;
+    _Atomic(struct tls_context *) *tls; /* its newest certificate; borrowed; NULL: it is plain */
 };
 
 /* What the operator decided; the same for all shards. */
@@ -56,7 +56,6 @@ struct edge {
     const struct edge_settings *settings;
     struct listener *listeners; /* shared and still; borrowed */
     uint32_t listeners_count;
-    _Atomic(struct tls_context *) *tls; /* the newest certificate; borrowed; NULL without TLS */
     bool is_accepting;
     uint64_t accept_after_ms; /* no descriptor was left: try again then */
 
@@ -83,7 +82,6 @@ struct edge_options {
     const struct edge_settings *settings;
     struct listener *listeners;
     uint32_t listeners_count;
-    _Atomic(struct tls_context *) *tls;
 };
 
 MUST_USE enum err edge_init(struct edge *edge, const struct edge_options *options);

@@ -31,6 +31,12 @@
 #define SLOT_WEBHOOK(n)   ((n) + 2)
 #define SLOTS_BESIDES     3 /* committer, HTTP, webhooks */
 
+/* What a secure port shows its clients. */
+struct certificate {
+    _Atomic(struct tls_context *) current; /* NULL: there is no such port */
+    struct tls_context *before; /* replaced by a reload; kept for the loops that still read it */
+};
+
 struct node {
     struct budget budget; /* the root of what belongs to no shard */
     struct budget metrics_budget;
@@ -63,9 +69,8 @@ struct node {
     struct config_address listener_addresses[EDGE_LISTENERS_MAX];
     const char *listener_names[EDGE_LISTENERS_MAX];
     uint32_t listeners_count;
-    _Atomic(struct tls_context *) tls;
-    struct tls_context
-        *tls_before; /* replaced by a reload; kept for the loops that still read it */
+    struct certificate wss;
+    struct certificate tls;
     int http_fd;
     int manager_fd; /* -1: the manager's port is not open */
     struct rest rest;
@@ -132,7 +137,7 @@ static enum err listen_on(const struct config_address *address, int *out_fd,
 struct door {
     const struct config_address *address;
     enum transport transport;
-    bool is_secure;
+    struct certificate *certificate; /* NULL: it is plain */
     const char *name;
 };
 
@@ -148,27 +153,44 @@ static enum err add_listener(struct node *node, const struct door *door,
         return err;
     }
     listener->transport = door->transport;
-    listener->is_secure = door->is_secure;
+    listener->tls = door->certificate != NULL ? &door->certificate->current : NULL;
     node->listener_addresses[node->listeners_count] = *door->address;
     node->listener_names[node->listeners_count] = door->name;
     node->listeners_count++;
     return ERR_OK;
 }
 
-static enum err open_tls(struct node *node, const struct config *config,
-                         struct store_fault *out_why)
+/* In place of the one there is, if there is one. */
+static enum err certificate_open(struct certificate *certificate, const char *cert_file,
+                                 const char *key_file, struct store_fault *out_why)
 {
-    const bool is_wss = config->wss_addr.is_set;
-    const char *cert = is_wss ? config->wss_cert_file : config->tls_cert_file;
-    const char *key = is_wss ? config->wss_key_file : config->tls_key_file;
-    if (!is_wss && !config->tls_addr.is_set) {
-        return ERR_OK;
-    }
     struct tls_context *context = NULL;
     const enum err err =
-        tls_context_open(cert, key, &context, out_why->text, sizeof(out_why->text));
+        tls_context_open(cert_file, key_file, &context, out_why->text, sizeof(out_why->text));
     if (err == ERR_OK) {
-        atomic_store(&node->tls, context);
+        /* The one before last is surely not being read any more: the last reload is longer ago than
+         * a turn. */
+        tls_context_close(certificate->before);
+        certificate->before = atomic_exchange(&certificate->current, context);
+    }
+    return err;
+}
+
+static void certificate_close(struct certificate *certificate)
+{
+    tls_context_close(certificate->before);
+    tls_context_close(atomic_load(&certificate->current));
+}
+
+static enum err open_certificates(struct node *node, const struct config *config,
+                                  struct store_fault *out_why)
+{
+    enum err err = ERR_OK;
+    if (config->wss_addr.is_set) {
+        err = certificate_open(&node->wss, config->wss_cert_file, config->wss_key_file, out_why);
+    }
+    if (err == ERR_OK && config->tls_addr.is_set) {
+        err = certificate_open(&node->tls, config->tls_cert_file, config->tls_key_file, out_why);
     }
     return err;
 }
@@ -197,14 +219,14 @@ static enum err open_listeners(struct node *node, const struct config *config,
         {.address = &config->ws_addr, .transport = TRANSPORT_WEBSOCKET, .name = "ws"},
         {.address = &config->wss_addr,
          .transport = TRANSPORT_WEBSOCKET,
-         .is_secure = true,
+         .certificate = &node->wss,
          .name = "wss"},
         {.address = &config->tls_addr,
          .transport = TRANSPORT_TCP,
-         .is_secure = true,
+         .certificate = &node->tls,
          .name = "tls"},
     };
-    enum err err = open_tls(node, config, out_why);
+    enum err err = open_certificates(node, config, out_why);
     for (size_t i = 0; i < COUNT_OF(doors) && err == ERR_OK; i++) {
         err = add_listener(node, &doors[i], out_why);
     }
@@ -295,7 +317,6 @@ static enum err init_core(struct node *node, uint32_t index, const struct capaci
         .settings = &node->settings[0].edge,
         .listeners = node->listeners,
         .listeners_count = node->listeners_count,
-        .tls = &node->tls,
     };
     err = edge_init(&core->edge, &edge);
     if (err == ERR_OK) {
@@ -588,8 +609,8 @@ void node_stop(struct node *node)
         pages_deinit(&node->pages);
         ledger_deinit(&node->ledger);
     }
-    tls_context_close(node->tls_before);
-    tls_context_close(atomic_load(&node->tls));
+    certificate_close(&node->wss);
+    certificate_close(&node->tls);
     metrics_close(&node->metrics);
     memory_table_release(node->cores, node->cores_count * sizeof(struct core));
     memory_table_release(node, sizeof(*node));
@@ -597,23 +618,18 @@ void node_stop(struct node *node)
 
 /* ---- While it runs. ---- */
 
-static void reload_certificates(struct node *node, const struct config *config)
+static void certificate_reload(struct certificate *certificate, const char *cert_file,
+                               const char *key_file)
 {
-    struct tls_context *current = atomic_load(&node->tls);
-    if (current == NULL) {
+    struct store_fault why;
+    if (atomic_load(&certificate->current) == NULL) {
         return;
     }
-    struct store_fault why;
-    /* The one before last is surely not being read any more: the last reload is longer ago than a
-     * turn. */
-    tls_context_close(node->tls_before);
-    node->tls_before = current;
-    if (open_tls(node, config, &why) != ERR_OK) {
-        node->tls_before = NULL;
+    if (certificate_open(certificate, cert_file, key_file, &why) != ERR_OK) {
         LOG_ERROR("reload_failed", F_STR("why", why.text));
         return;
     }
-    LOG_INFO("certificates_reloaded", F_STR("file", config->wss_cert_file));
+    LOG_INFO("certificate_reloaded", F_STR("file", cert_file));
 }
 
 bool node_may_reload(const struct node *node)
@@ -624,7 +640,8 @@ bool node_may_reload(const struct node *node)
 void node_reload(struct node *node, const struct config *config)
 {
     ASSERT(node_may_reload(node));
-    reload_certificates(node, config);
+    certificate_reload(&node->wss, config->wss_cert_file, config->wss_key_file);
+    certificate_reload(&node->tls, config->tls_cert_file, config->tls_key_file);
     const struct settings *before = &node->settings[node->settings_current];
     node->settings_current ^= 1u;
     struct settings *settings = &node->settings[node->settings_current];

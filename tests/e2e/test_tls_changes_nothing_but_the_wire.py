@@ -1,4 +1,4 @@
-"""WSS with a certificate of our own (protocol description 1; configuration 6)."""
+"""WSS, and TCP over TLS, with certificates of our own (protocol description 1; configuration 6)."""
 
 import datetime
 import ipaddress
@@ -38,16 +38,20 @@ def certificate(directory, common_name: str):
 @pytest.fixture(scope="module")
 def secure(tmp_path_factory):
     directory = tmp_path_factory.mktemp("secure")
-    certificate(directory / "tls", "first")
-    server = Server(directory, wssConfig={"certFile": str(directory / "tls/cert.pem"), "keyFile": str(directory / "tls/key.pem")})
-    server.settings["wssAddr"] = f"wss://127.0.0.1:{server.wss_port}"
+    server = Server(directory)
+    for section, port in (("wss", server.wss_port), ("tls", server.tls_port)):
+        certificate(directory / section, "first")
+        server.settings[f"{section}Addr"] = f"{section}://127.0.0.1:{port}"
+        server.settings[f"{section}Config"] = {"certFile": str(directory / section / "cert.pem"),
+                                               "keyFile": str(directory / section / "key.pem")}
     server.start()
     yield server
     server.stop()
 
 
-def trusting(server) -> ssl.SSLContext:
-    return ssl.create_default_context(cafile=str(server.directory / "tls/cert.pem"))
+def trusting(server, section: str = "wss") -> ssl.SSLContext:
+    """Trusts the certificate of that port, and no other."""
+    return ssl.create_default_context(cafile=str(server.directory / section / "cert.pem"))
 
 
 @pytest.fixture
@@ -63,6 +67,37 @@ def login_wss(secure):
     yield login_
     for client in opened:
         client.close()
+
+
+@pytest.fixture
+def login_tls(secure):
+    opened = []
+
+    def login_(uid, context=None):
+        client = Client(TcpStream(secure.tls_port, context=context or trusting(secure, "tls")), uid)
+        opened.append(client)
+        client.login()
+        return client
+
+    yield login_
+    for client in opened:
+        client.close()
+
+
+@pytest.mark.jingu_only(reason="the reference has no TLS on the TCP port")
+def test_two_people_chat_over_tls_and_wss(login_tls, login_wss, name):
+    anna, bob = login_tls(name("anna")), login_wss(name("bob"))
+    anna.tell(bob.uid, b"x" * 100_000)
+    assert bob.receive().plain == b"x" * 100_000
+    bob.tell(anna.uid, b"over tls")
+    assert anna.receive().plain == b"over tls"
+
+
+@pytest.mark.jingu_only(reason="the reference has no TLS on the TCP port")
+def test_each_port_shows_its_own_certificate(secure, login_tls, login_wss, name):
+    for login_, other in ((login_tls, "wss"), (login_wss, "tls")):
+        with pytest.raises(ssl.SSLCertVerificationError):
+            login_(name("anna"), trusting(secure, other))
 
 
 def test_two_people_chat_over_wss_and_tcp(secure, login_wss, login, name):
@@ -114,16 +149,18 @@ def test_a_handshake_that_stops_half_way_is_closed(secure):
 
 
 @pytest.mark.jingu_only(reason="the reference reads its certificate once")
-def test_a_new_certificate_is_taken_on_sighup(secure, login_wss, name):
+def test_new_certificates_are_taken_on_sighup(secure, login_tls, login_wss, name):
     old = login_wss(name("anna"))
-    certificate(secure.directory / "tls", "second")
+    for section in ("wss", "tls"):
+        certificate(secure.directory / section, "second")
     secure.process.send_signal(signal.SIGHUP)
 
-    def renewed():
+    def renewed(login_):
         try:
-            return login_wss(name("bob"))
+            return login_(name("bob"))
         except ssl.SSLError:
             return None
 
-    assert eventually(renewed).is_open()
+    assert eventually(lambda: renewed(login_wss)).is_open()
+    assert eventually(lambda: renewed(login_tls)).is_open()
     assert old.is_open(), "who is connected stays connected"

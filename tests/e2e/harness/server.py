@@ -96,7 +96,7 @@ class Server:
     def __init__(self, directory: pathlib.Path, **settings):
         self.directory = pathlib.Path(directory)
         self.directory.mkdir(parents=True, exist_ok=True)
-        self.tcp_port, self.ws_port, self.http_port, self.wss_port, *self._spare = free_ports(7)
+        self.tcp_port, self.ws_port, self.http_port, self.wss_port, self.tls_port, *self._spare = free_ports(8)
         self.data = self.directory / "data"
         self.log_path = self.directory / "log"
         self.config_path = self.directory / "config.yaml"
