@@ -30,6 +30,7 @@ struct arguments {
     const char *mode;
     bool is_missing_allowed; /* -i */
     bool is_explaining;      /* --explain-memory */
+    bool is_loss_accepted;   /* --accept-loss */
     bool is_help;
     const char *unknown;
 };
@@ -67,6 +68,8 @@ static struct arguments parse_arguments(int argc, char **argv)
             arguments.is_missing_allowed = true;
         } else if (strcmp(argument, "--explain-memory") == 0) {
             arguments.is_explaining = true;
+        } else if (strcmp(argument, "--accept-loss") == 0) {
+            arguments.is_loss_accepted = true;
         } else if (strcmp(argument, "--help") == 0 || strcmp(argument, "-h") == 0) {
             arguments.is_help = true;
         } else {
@@ -78,11 +81,13 @@ static struct arguments parse_arguments(int argc, char **argv)
 
 static int print_help(void)
 {
-    puts("usage: jingu serve [--config FILE] [--mode debug|release] [-i] [--explain-memory]\n\n"
+    puts("usage: jingu serve [--config FILE] [--mode debug|release] [-i] [--explain-memory]\n"
+         "                   [--accept-loss]\n\n"
          "  --config FILE     a YAML file, of Jingu or of WuKongIM v2\n"
          "  -i                a missing file is not an error\n"
          "  --mode MODE       the default of the key `mode`\n"
-         "  --explain-memory  print what each part may use, and end");
+         "  --explain-memory  print what each part may use, and end\n"
+         "  --accept-loss     start without what stands behind damage in the write-ahead log");
     return 0;
 }
 
@@ -119,6 +124,7 @@ static enum err load_config(const struct arguments *arguments, struct config *co
     }
     config_report_init(report, source.name != NULL ? source.name : "environment");
     err = config_load(config, &source, report);
+    config->is_loss_accepted = arguments->is_loss_accepted;
     if (err == ERR_OK) {
         struct machine_facts facts;
         machine_facts(&facts);

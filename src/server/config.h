@@ -71,6 +71,7 @@ struct config {
     enum config_mode mode;
     const char *root_dir;
     const char *data_dir;
+    bool is_loss_accepted; /* serve --accept-loss; no key, so that it holds for one start */
     struct config_address tcp_addr;     /* addr */
     struct config_address ws_addr;      /* wsAddr */
     struct config_address wss_addr;     /* wssAddr */

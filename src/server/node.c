@@ -238,6 +238,17 @@ static enum err open_listeners(struct node *node, const struct config *config,
 
 /* ---- Starting. ---- */
 
+/* Why the end of the write-ahead log may be missing, as far as we can know. */
+static const char *loss_reason(const struct config *config)
+{
+    if (config->is_loss_accepted) {
+        return "the log was damaged, and --accept-loss was given";
+    }
+    return config->durability == CONFIG_DURABILITY_SYNCED
+               ? "a record was cut short; it was never acknowledged"
+               : "it had not reached the disk (durability: written)";
+}
+
 static enum err start_store(struct node *node, const struct config *config,
                             const struct capacity *capacity, struct store_fault *out_why)
 {
@@ -254,11 +265,12 @@ static enum err start_store(struct node *node, const struct config *config,
         .threads_count = FILES_THREADS,
         .is_new_allowed = true,
         .is_tail_unsynced = config->durability == CONFIG_DURABILITY_WRITTEN,
+        .is_loss_accepted = config->is_loss_accepted,
     };
     const enum err err = store_open(&options, &node->store, out_why);
     if (err == ERR_OK && store_dropped_bytes(node->store) > 0) {
         LOG_WARN("log_tail_dropped", F_U64("bytes", store_dropped_bytes(node->store)),
-                 F_STR("why", "a record was cut short; it was never acknowledged"));
+                 F_STR("why", loss_reason(config)));
     }
     return err;
 }

@@ -112,7 +112,7 @@ static enum err log_check(struct store *store, struct wal_report *report,
               "%s: log file %06" PRIu64 ".log is damaged at byte %" PRIu64 " and intact behind; "
               "%" PRIu64
               " bytes of acknowledged records would be lost: restore a backup, or accept "
-              "the loss",
+              "the loss with --accept-loss",
               path, report->file_number, report->offset, report->dropped_bytes);
     return ERR_CORRUPT;
 }
@@ -270,6 +270,7 @@ enum err store_open(const struct store_options *options, struct store **out_stor
     if (err != ERR_OK) {
         goto fail_engine;
     }
+    store->options.is_loss_accepted = false; /* for this opening, not for later ones of this run */
     gate_open(&store->gate);
     ERR_IGNORE(leaving_start(&store->leaving, store->options.path),
                "files then go at once, which costs milliseconds and no more");

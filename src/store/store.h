@@ -50,7 +50,7 @@ struct store_options {
     bool is_tail_unsynced;    /* commits are not synced (durability: written): records behind
                                  damage in the log prove no loss of what was promised */
     bool is_loss_accepted;    /* the operator wants to go on without what follows a damaged record
-                                 of the write-ahead log */
+                                 of the write-ahead log; not for store_reopen */
 };
 
 /* Opens, or makes, the database. On failure `out_fault` says why:

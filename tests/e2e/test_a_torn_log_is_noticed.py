@@ -127,6 +127,20 @@ def test_a_byte_of_the_log_is_flipped(written, login, rng, attempt):
         check_life_goes_on(server, login, uid, channels, lengths)
 
 
+def test_a_loss_is_refused_until_somebody_accepts_it(written, login):
+    server, uid, channels = written
+    flip(newest_log(server), used_size(newest_log(server)) // 2)
+    assert not start_or_refuse(server), "acknowledged records stand behind the damage"
+    assert "--accept-loss" in server.log()
+    server.arguments = ["--accept-loss"]
+    server.start()
+    lengths = check_prefixes(server, uid, channels)
+    assert all(0 < length < EACH for length in lengths)
+    assert "log_tail_dropped" in server.log()
+    server.arguments = []
+    check_life_goes_on(server, login, uid, channels, lengths)
+
+
 def test_garbage_behind_the_end_of_the_log(written, login, rng):
     server, uid, channels = written
     log = newest_log(server)

@@ -101,6 +101,7 @@ class Server:
         self.log_path = self.directory / "log"
         self.config_path = self.directory / "config.yaml"
         self.settings = merged(self._defaults(), settings)
+        self.arguments: list[str] = []  # behind the file
         self.process: subprocess.Popen | None = None
         self.starts = 0
 
@@ -138,7 +139,7 @@ class Server:
     def command(self) -> list[str]:
         if REFERENCE:
             return shlex.split(REFERENCE_COMMAND.format(config=self.config_path))
-        return [str(BINARY), "serve", "--config", str(self.config_path)]
+        return [str(BINARY), "serve", "--config", str(self.config_path), *self.arguments]
 
     def launch(self) -> None:
         """Starts the process and does not wait."""
