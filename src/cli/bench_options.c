@@ -1,15 +1,10 @@
 #include "cli/bench_options.h"
 
 #include "base/compiler.h"
+#include "cli/options.h"
 
 #include <stdlib.h>
 #include <string.h>
-
-enum kind {
-    KIND_NUMBER = 0,
-    KIND_TEXT,
-    KIND_FLAG,
-};
 
 #define IN(scenario) (1u << BENCH_SCENARIO_##scenario)
 #define IN_TALK      (IN(PERSON) | IN(GROUP) | IN(MIXED))
@@ -21,35 +16,22 @@ enum kind {
 #define IN_API       (IN_GROUPS | IN(SYNC))
 #define IN_ALL       ((1u << BENCH_SCENARIOS_COUNT) - 1u)
 
-struct option {
-    const char *name;
-    const char *argument; /* as help shows it; NULL for a flag */
-    const char *help;
-    const char *text; /* the default of a text */
-    size_t offset;
-    enum kind kind;
-    uint32_t scenarios;
-    uint32_t number; /* the default of a number */
-    uint32_t min;
-    uint32_t max;
-};
-
 #define OFFSET(field) offsetof(struct bench_options, field)
 #define NUMBER(name_, field, argument_, scenarios_, number_, min_, max_, help_)                    \
     {                                                                                              \
         .name = (name_), .argument = (argument_), .help = (help_), .offset = OFFSET(field),        \
-        .kind = KIND_NUMBER, .scenarios = (scenarios_), .number = (number_), .min = (min_),        \
+        .kind = OPTION_NUMBER, .cases = (scenarios_), .number = (number_), .min = (min_),          \
         .max = (max_)                                                                              \
     }
 #define TEXT(name_, field, argument_, scenarios_, text_, help_)                                    \
     {                                                                                              \
         .name = (name_), .argument = (argument_), .help = (help_), .offset = OFFSET(field),        \
-        .kind = KIND_TEXT, .scenarios = (scenarios_), .text = (text_)                              \
+        .kind = OPTION_TEXT, .cases = (scenarios_), .text = (text_)                                \
     }
 #define FLAG(name_, field, scenarios_, help_)                                                      \
     {                                                                                              \
-        .name = (name_), .help = (help_), .offset = OFFSET(field), .kind = KIND_FLAG,              \
-        .scenarios = (scenarios_)                                                                  \
+        .name = (name_), .help = (help_), .offset = OFFSET(field), .kind = OPTION_FLAG,            \
+        .cases = (scenarios_)                                                                      \
     }
 
 /* clang-format off */
@@ -101,6 +83,9 @@ static const struct option options[] = {
 };
 /* clang-format on */
 
+static const struct option_table table = {
+    .command = "jingu bench", .options = options, .count = COUNT_OF(options)};
+
 static const char *const scenario_names[BENCH_SCENARIOS_COUNT] = {
     [BENCH_SCENARIO_PERSON] = "person", [BENCH_SCENARIO_GROUP] = "group",
     [BENCH_SCENARIO_IDLE] = "idle",     [BENCH_SCENARIO_CHURN] = "churn",
@@ -125,42 +110,6 @@ const char *bench_scenario_name(enum bench_scenario scenario)
     return scenario_names[scenario];
 }
 
-static void *field_of(struct bench_options *out_options, const struct option *option)
-{
-    return (unsigned char *)out_options + option->offset;
-}
-
-static void set_number(struct bench_options *out_options, const struct option *option,
-                       uint32_t value)
-{
-    memcpy(field_of(out_options, option), &value, sizeof(value));
-}
-
-static void set_text(struct bench_options *out_options, const struct option *option,
-                     const char *text)
-{
-    memcpy(field_of(out_options, option), &text, sizeof(text));
-}
-
-static void set_flag(struct bench_options *out_options, const struct option *option)
-{
-    const bool value = true;
-    memcpy(field_of(out_options, option), &value, sizeof(value));
-}
-
-static void print_option(FILE *out, const struct option *option)
-{
-    fprintf(out, "  %-14s %-8s %s", option->name, option->argument != NULL ? option->argument : "",
-            option->help);
-    if (option->text != NULL) {
-        fprintf(out, "; %s", option->text);
-    }
-    if (option->number > 0) {
-        fprintf(out, "; %u", option->number);
-    }
-    fputc('\n', out);
-}
-
 static void print_help(FILE *out)
 {
     fputs("usage: jingu bench SCENARIO [OPTION…]\n\n"
@@ -170,79 +119,22 @@ static void print_help(FILE *out)
     for (uint32_t scenario = 0; scenario < BENCH_SCENARIOS_COUNT; scenario++) {
         fprintf(out, "\n%s: %s\n", scenario_names[scenario], scenario_helps[scenario]);
         for (size_t i = 0; i < COUNT_OF(options); i++) {
-            if (options[i].scenarios == 1u << scenario) {
-                print_option(out, &options[i]);
+            if (options[i].cases == 1u << scenario) {
+                option_print(&options[i], out);
             }
         }
     }
     fputs("\nin several of them\n", out);
     for (size_t i = 0; i < COUNT_OF(options); i++) {
-        if ((options[i].scenarios & (options[i].scenarios - 1)) != 0) {
-            print_option(out, &options[i]);
+        if ((options[i].cases & (options[i].cases - 1)) != 0) {
+            option_print(&options[i], out);
         }
     }
 }
 
 static enum err fault(const char *what, const char *about)
 {
-    fprintf(stderr, "jingu bench: %s%s%s\n", about, *about != '\0' ? ": " : "", what);
-    return ERR_PROTOCOL;
-}
-
-static enum err parse_number(struct bench_options *out_options, const struct option *option,
-                             const char *text)
-{
-    char *end = NULL;
-    const unsigned long value = strtoul(text, &end, 10);
-    if (*text < '0' || *text > '9' || *end != '\0' || value < option->min || value > option->max) {
-        fprintf(stderr, "jingu bench: %s: a number from %u to %u is wanted, not '%s'\n",
-                option->name, option->min, option->max, text);
-        return ERR_PROTOCOL;
-    }
-    set_number(out_options, option, (uint32_t)value);
-    return ERR_OK;
-}
-
-/* The option that `argument` names, or NULL; `out_value` is what stands behind its '=', or NULL. */
-static const struct option *find_option(const char *argument, const char **out_value)
-{
-    for (size_t i = 0; i < COUNT_OF(options); i++) {
-        const size_t size = strlen(options[i].name);
-        if (strncmp(argument, options[i].name, size) == 0 &&
-            (argument[size] == '\0' || argument[size] == '=')) {
-            *out_value = argument[size] == '=' ? argument + size + 1 : NULL;
-            return &options[i];
-        }
-    }
-    return NULL;
-}
-
-/* Reads the option at `*place` and moves on to the last word it took. */
-static enum err parse_option(int argc, char **argv, int *place, struct bench_options *out_options)
-{
-    const char *value = NULL;
-    const struct option *option = find_option(argv[*place], &value);
-    if (option == NULL) {
-        return fault("unknown option; `jingu bench --help` lists them", argv[*place]);
-    }
-    if ((option->scenarios & (1u << out_options->scenario)) == 0) {
-        return fault("has no meaning in this scenario", option->name);
-    }
-    if (option->kind == KIND_FLAG) {
-        set_flag(out_options, option);
-        return value == NULL ? ERR_OK : fault("takes no value", option->name);
-    }
-    if (value == NULL && *place + 1 < argc) {
-        value = argv[++*place];
-    }
-    if (value == NULL || *value == '\0') {
-        return fault("a value is wanted", option->name);
-    }
-    if (option->kind == KIND_NUMBER) {
-        return parse_number(out_options, option, value);
-    }
-    set_text(out_options, option, value);
-    return ERR_OK;
+    return options_fault(&table, about, what);
 }
 
 enum err bench_address_parse(const char *text, bool is_remote_allowed, struct address *out_address)
@@ -300,17 +192,6 @@ static enum err check(struct bench_options *out_options)
                                &out_options->http_address);
 }
 
-static void set_defaults(struct bench_options *out_options)
-{
-    for (size_t i = 0; i < COUNT_OF(options); i++) {
-        if (options[i].kind == KIND_NUMBER) {
-            set_number(out_options, &options[i], options[i].number);
-        } else if (options[i].kind == KIND_TEXT) {
-            set_text(out_options, &options[i], options[i].text);
-        }
-    }
-}
-
 enum err bench_options_parse(int argc, char **argv, struct bench_options *out_options)
 {
     *out_options = (struct bench_options){.scenario = BENCH_SCENARIOS_COUNT};
@@ -327,12 +208,11 @@ enum err bench_options_parse(int argc, char **argv, struct bench_options *out_op
     if (out_options->scenario == BENCH_SCENARIOS_COUNT) {
         return fault("no such scenario; `jingu bench --help` lists them", name);
     }
-    set_defaults(out_options);
-    for (int i = 1; i < argc; i++) {
-        const enum err err = parse_option(argc, argv, &i, out_options);
-        if (err != ERR_OK) {
-            return err;
-        }
+    options_set_defaults(&table, out_options);
+    const uint32_t in_case = 1u << out_options->scenario;
+    const enum err err = options_read(&table, in_case, argc - 1, argv + 1, out_options);
+    if (err == ERR_ABSENT) {
+        print_help(stdout);
     }
-    return check(out_options);
+    return err == ERR_OK ? check(out_options) : err;
 }

@@ -2,43 +2,29 @@
 
 #include "base/compiler.h"
 #include "cli/bench_options.h"
+#include "cli/options.h"
 #include "system/clock.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum kind {
-    KIND_NUMBER = 0,
-    KIND_TEXT,
-    KIND_FLAG,
-};
-
-struct option {
-    const char *name;
-    const char *argument; /* as help shows it; NULL for a flag */
-    const char *help;
-    size_t offset;
-    enum kind kind;
-    uint32_t number; /* the default */
-    uint32_t min;
-    uint32_t max;
-};
-
 #define OFFSET(field) offsetof(struct soak_options, field)
 #define NUMBER(name_, field, argument_, number_, min_, max_, help_)                                \
     {                                                                                              \
         .name = (name_), .argument = (argument_), .help = (help_), .offset = OFFSET(field),        \
-        .kind = KIND_NUMBER, .number = (number_), .min = (min_), .max = (max_)                     \
+        .kind = OPTION_NUMBER, .cases = OPTION_ALWAYS, .number = (number_), .min = (min_),         \
+        .max = (max_)                                                                              \
     }
 #define TEXT(name_, field, argument_, help_)                                                       \
     {                                                                                              \
         .name = (name_), .argument = (argument_), .help = (help_), .offset = OFFSET(field),        \
-        .kind = KIND_TEXT                                                                          \
+        .kind = OPTION_TEXT, .cases = OPTION_ALWAYS                                                \
     }
 #define FLAG(name_, field, help_)                                                                  \
     {                                                                                              \
-        .name = (name_), .help = (help_), .offset = OFFSET(field), .kind = KIND_FLAG               \
+        .name = (name_), .help = (help_), .offset = OFFSET(field), .kind = OPTION_FLAG,            \
+        .cases = OPTION_ALWAYS                                                                     \
     }
 
 /* clang-format off */
@@ -73,11 +59,8 @@ static const struct option options[] = {
 };
 /* clang-format on */
 
-static void set_field(struct soak_options *out_options, const struct option *option,
-                      const void *value, size_t size)
-{
-    memcpy((unsigned char *)out_options + option->offset, value, size);
-}
+static const struct option_table table = {
+    .command = "jingu soak", .options = options, .count = COUNT_OF(options)};
 
 static void print_help(FILE *out)
 {
@@ -88,74 +71,13 @@ static void print_help(FILE *out)
         "keep its promises, 2 when nothing could be played.\n\n",
         out);
     for (size_t i = 0; i < COUNT_OF(options); i++) {
-        fprintf(out, "  %-12s %-8s %s", options[i].name,
-                options[i].argument != NULL ? options[i].argument : "", options[i].help);
-        if (options[i].number > 0) {
-            fprintf(out, "; %u", options[i].number);
-        }
-        fputc('\n', out);
+        option_print(&options[i], out);
     }
 }
 
 static enum err fault(const char *what, const char *about)
 {
-    fprintf(stderr, "jingu soak: %s: %s\n", about, what);
-    return ERR_PROTOCOL;
-}
-
-/* The option that `argument` names, or NULL; `out_value` is what stands behind its '=', or NULL. */
-static const struct option *find_option(const char *argument, const char **out_value)
-{
-    for (size_t i = 0; i < COUNT_OF(options); i++) {
-        const size_t size = strlen(options[i].name);
-        if (strncmp(argument, options[i].name, size) == 0 &&
-            (argument[size] == '\0' || argument[size] == '=')) {
-            *out_value = argument[size] == '=' ? argument + size + 1 : NULL;
-            return &options[i];
-        }
-    }
-    return NULL;
-}
-
-static enum err parse_number(struct soak_options *out_options, const struct option *option,
-                             const char *text)
-{
-    char *end = NULL;
-    const unsigned long value = strtoul(text, &end, 10);
-    if (*text < '0' || *text > '9' || *end != '\0' || value < option->min || value > option->max) {
-        fprintf(stderr, "jingu soak: %s: a number from %u to %u is wanted, not '%s'\n",
-                option->name, option->min, option->max, text);
-        return ERR_PROTOCOL;
-    }
-    const uint32_t number = (uint32_t)value;
-    set_field(out_options, option, &number, sizeof(number));
-    return ERR_OK;
-}
-
-/* Reads the option at `*place` and moves on to the last word it took. */
-static enum err parse_option(int argc, char **argv, int *place, struct soak_options *out_options)
-{
-    const char *value = NULL;
-    const struct option *option = find_option(argv[*place], &value);
-    if (option == NULL) {
-        return fault("unknown option; `jingu soak --help` lists them", argv[*place]);
-    }
-    if (option->kind == KIND_FLAG) {
-        const bool is_set = true;
-        set_field(out_options, option, &is_set, sizeof(is_set));
-        return value == NULL ? ERR_OK : fault("takes no value", option->name);
-    }
-    if (value == NULL && *place + 1 < argc) {
-        value = argv[++*place];
-    }
-    if (value == NULL || *value == '\0') {
-        return fault("a value is wanted", option->name);
-    }
-    if (option->kind == KIND_NUMBER) {
-        return parse_number(out_options, option, value);
-    }
-    set_field(out_options, option, &value, sizeof(value));
-    return ERR_OK;
+    return options_fault(&table, about, what);
 }
 
 static enum err parse_seed(struct soak_options *out_options)
@@ -224,20 +146,10 @@ static enum err check(struct soak_options *out_options)
 enum err soak_options_parse(int argc, char **argv, struct soak_options *out_options)
 {
     *out_options = (struct soak_options){.tcp = NULL};
-    for (size_t i = 0; i < COUNT_OF(options); i++) {
-        if (options[i].kind == KIND_NUMBER) {
-            set_field(out_options, &options[i], &options[i].number, sizeof(options[i].number));
-        }
+    options_set_defaults(&table, out_options);
+    const enum err err = options_read(&table, OPTION_ALWAYS, argc, argv, out_options);
+    if (err == ERR_ABSENT) {
+        print_help(stdout);
     }
-    for (int i = 0; i < argc; i++) {
-        if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0) {
-            print_help(stdout);
-            return ERR_ABSENT;
-        }
-        const enum err err = parse_option(argc, argv, &i, out_options);
-        if (err != ERR_OK) {
-            return err;
-        }
-    }
-    return check(out_options);
+    return err == ERR_OK ? check(out_options) : err;
 }
