@@ -16,48 +16,47 @@ struct packet_metrics {
     enum metric bytes;
 };
 
-/* Types that are not named are METRIC_…_OTHER. */
-static struct packet_metrics metrics_in(enum packet_type type)
+/* By type; those that are not named count as PACKET_INVALID: other. */
+static const struct packet_metrics taken[] = {
+    [PACKET_INVALID] = {METRIC_IN_OTHER, METRIC_IN_OTHER_BYTES},
+    [PACKET_CONNECT] = {METRIC_IN_CONNECT, METRIC_IN_CONNECT_BYTES},
+    [PACKET_SEND] = {METRIC_IN_SEND, METRIC_IN_SEND_BYTES},
+    [PACKET_RECVACK] = {METRIC_IN_RECVACK, METRIC_IN_RECVACK_BYTES},
+    [PACKET_PING] = {METRIC_IN_PING, METRIC_IN_PING_BYTES},
+};
+static const struct packet_metrics given[] = {
+    [PACKET_INVALID] = {METRIC_OUT_OTHER, METRIC_OUT_OTHER_BYTES},
+    [PACKET_CONNACK] = {METRIC_OUT_CONNACK, METRIC_OUT_CONNACK_BYTES},
+    [PACKET_SENDACK] = {METRIC_OUT_SENDACK, METRIC_OUT_SENDACK_BYTES},
+    [PACKET_RECV] = {METRIC_OUT_RECV, METRIC_OUT_RECV_BYTES},
+    [PACKET_PONG] = {METRIC_OUT_PONG, METRIC_OUT_PONG_BYTES},
+    [PACKET_DISCONNECT] = {METRIC_OUT_DISCONNECT, METRIC_OUT_DISCONNECT_BYTES},
+    [PACKET_EVENT] = {METRIC_OUT_EVENT, METRIC_OUT_EVENT_BYTES},
+};
+
+static void count_packet(struct metrics_slot *slot, const struct packet_metrics *metrics,
+                         size_t size)
 {
-    static const struct packet_metrics of_type[] = {
-        [PACKET_CONNECT] = {METRIC_IN_CONNECT, METRIC_IN_CONNECT_BYTES},
-        [PACKET_SEND] = {METRIC_IN_SEND, METRIC_IN_SEND_BYTES},
-        [PACKET_RECVACK] = {METRIC_IN_RECVACK, METRIC_IN_RECVACK_BYTES},
-        [PACKET_PING] = {METRIC_IN_PING, METRIC_IN_PING_BYTES},
-    };
-    static const struct packet_metrics other = {METRIC_IN_OTHER, METRIC_IN_OTHER_BYTES};
-    const bool is_named = type < COUNT_OF(of_type) && of_type[type].bytes != 0;
-    return is_named ? of_type[type] : other;
+    metric_add(slot, metrics->count, 1);
+    metric_add(slot, metrics->bytes, size);
 }
 
-static struct packet_metrics metrics_out(enum packet_type type)
+/* The line of this type, or that of the others. A gap is all zero, and METRIC 0 counts no bytes. */
+static enum packet_type named(const struct packet_metrics *metrics, size_t count,
+                              enum packet_type type)
 {
-    static const struct packet_metrics of_type[] = {
-        [PACKET_CONNACK] = {METRIC_OUT_CONNACK, METRIC_OUT_CONNACK_BYTES},
-        [PACKET_SENDACK] = {METRIC_OUT_SENDACK, METRIC_OUT_SENDACK_BYTES},
-        [PACKET_RECV] = {METRIC_OUT_RECV, METRIC_OUT_RECV_BYTES},
-        [PACKET_PONG] = {METRIC_OUT_PONG, METRIC_OUT_PONG_BYTES},
-        [PACKET_DISCONNECT] = {METRIC_OUT_DISCONNECT, METRIC_OUT_DISCONNECT_BYTES},
-        [PACKET_EVENT] = {METRIC_OUT_EVENT, METRIC_OUT_EVENT_BYTES},
-    };
-    static const struct packet_metrics other = {METRIC_OUT_OTHER, METRIC_OUT_OTHER_BYTES};
-    const bool is_named = type < COUNT_OF(of_type) && of_type[type].bytes != 0;
-    return is_named ? of_type[type] : other;
+    return type < count && metrics[type].bytes != 0 ? type : PACKET_INVALID;
 }
 
 void frame_taken(struct edge *edge, struct conn *conn, enum packet_type type, size_t size)
 {
-    const struct packet_metrics metrics = metrics_in(type);
-    metric_add(edge->shard->metrics, metrics.count, 1);
-    metric_add(edge->shard->metrics, metrics.bytes, size);
+    count_packet(edge->shard->metrics, &taken[named(taken, COUNT_OF(taken), type)], size);
     conn->traffic.in_packets++;
 }
 
 static void frame_given(struct edge *edge, struct conn *conn, enum packet_type type, size_t size)
 {
-    const struct packet_metrics metrics = metrics_out(type);
-    metric_add(edge->shard->metrics, metrics.count, 1);
-    metric_add(edge->shard->metrics, metrics.bytes, size);
+    count_packet(edge->shard->metrics, &given[named(given, COUNT_OF(given), type)], size);
     conn->traffic.out_packets++;
     conn_mark_dirty(edge, conn);
 }
