@@ -1,7 +1,7 @@
 /*
  * op.h -- something that a channel is asked to do, in the order it was asked.
  *
- * Sends and changes of a channel stand in one queue: the channel does them one
+ * Sends, changes, marks and events of a channel stand in one queue: the channel does them one
  * after the other, and when one has to wait (for the channel to be loaded, for a
  * fact to be read, for what is in flight to be committed) those behind it wait
  * too. That is what keeps a sender's messages in order.

@@ -1,5 +1,7 @@
 /*
  * event_payload.h -- what the payload of an event says about the content of its lane.
+ *
+ * Pure functions, on the HTTP thread; memory comes from the request's arena alone.
  */
 #pragma once
 

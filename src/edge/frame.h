@@ -4,6 +4,8 @@
  *
  * A frame is built where it will be written from. On a WebSocket it is one
  * message of its own: binary for WKProto, text for JSON (wire-protocol 1.2).
+ *
+ * A frame that was begun and not ended leaves nothing behind. The thread of the connection's shard.
  */
 #pragma once
 

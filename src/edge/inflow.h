@@ -1,5 +1,8 @@
 /*
  * inflow.h -- the bytes of one connection that are being consumed now.
+ *
+ * They lie in the shard's scratch area, behind what the connection had held, for as long as it is
+ * being read; what is left at the end is held again (conn_read.c).
  */
 #pragma once
 

@@ -1,5 +1,11 @@
 /*
  * wk.h -- the binary dialect of a client: frames in, frames out (wire-protocol 6 to 12).
+ *
+ * Frames are read where they were received and written where they leave from: nothing is kept but
+ * what becomes a request. Without room for an answer the connection ends, since the client asks
+ * more than it reads (write_queue.h); without room for a message the session is behind.
+ *
+ * The thread of the connection's shard.
  */
 #pragma once
 
@@ -19,6 +25,7 @@ enum flow wk_take(struct edge *edge, struct conn *conn, struct bytes stream, siz
  * connection. Returns the size of the frame. */
 size_t wk_finish_login(struct edge *edge, struct conn *conn, struct bytes stream);
 
+/* Ends the connection when there is no room. */
 void wk_write_sendack(struct edge *edge, struct conn *conn, const struct send *send);
 
 /* False: there is no room, and nothing was written. */
@@ -28,5 +35,6 @@ bool wk_write_recv(struct edge *edge, struct conn *conn, const struct push *push
  */
 bool wk_write_event(struct edge *edge, struct conn *conn, const struct session_event *event);
 
+/* Ends the connection when there is no room. */
 void wk_write_disconnect(struct edge *edge, struct conn *conn, enum chat_reason reason,
                          struct bytes text);
