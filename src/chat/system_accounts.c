@@ -68,6 +68,16 @@ static void notice_arrives(struct letter *letter, void *receiver)
     shard_post(chat->shard, SYSTEM_ACCOUNTS_SHARD, &notice->letter);
 }
 
+static void system_change_tell(struct chat *chat, struct system_change *change)
+{
+    change->notices_open = change->notices_count;
+    for (uint32_t i = 0; i < change->notices_count; i++) {
+        change->notices[i] =
+            (struct system_notice){.letter = {.receive = notice_arrives}, .change = change};
+        shard_post(chat->shard, i, &change->notices[i].letter);
+    }
+}
+
 static void system_change_committed(struct chat *chat, struct waiter *waiter, enum err result)
 {
     struct system_change *change = CONTAINER_OF(waiter, struct system_change, waiter);
@@ -76,12 +86,7 @@ static void system_change_committed(struct chat *chat, struct waiter *waiter, en
         system_changes_advance(chat);
         return;
     }
-    change->notices_open = change->notices_count;
-    for (uint32_t i = 0; i < change->notices_count; i++) {
-        change->notices[i] =
-            (struct system_notice){.letter = {.receive = notice_arrives}, .change = change};
-        shard_post(chat->shard, i, &change->notices[i].letter);
-    }
+    system_change_tell(chat, change);
 }
 
 /* ---- The set as it will be. ---- */
@@ -95,12 +100,18 @@ static uint32_t find_hash(const struct system_change *change, uint64_t hash)
     return i;
 }
 
+/* How many of those that there are now stay, or may. */
+static uint32_t kept_count(const struct chat *chat, const struct system_change *change)
+{
+    return change->is_replacement ? 0 : chat->system_count;
+}
+
 static void compute_set(const struct chat *chat, struct system_change *change)
 {
-    if (chat->system_count > 0) {
-        memcpy(change->hashes, chat->system_hashes, chat->system_count * sizeof(uint64_t));
+    change->hashes_count = kept_count(chat, change);
+    if (change->hashes_count > 0) {
+        memcpy(change->hashes, chat->system_hashes, change->hashes_count * sizeof(uint64_t));
     }
-    change->hashes_count = chat->system_count;
     for (uint32_t i = 0; i < change->uids_count; i++) {
         const uint64_t hash = chat_hash(chat, change->uids[i]);
         const uint32_t place = find_hash(change, hash);
@@ -119,7 +130,7 @@ static enum err make_set(struct chat *chat, struct system_change *change)
         return ERR_LIMIT;
     }
     /* One more, so that an empty set has an array as well. */
-    const uint32_t capacity = chat->system_count + change->uids_count + 1;
+    const uint32_t capacity = kept_count(chat, change) + change->uids_count + 1;
     change->hashes =
         memory_acquire(&chat->channels_budget, MEMORY_RANK_READ, capacity * sizeof(uint64_t));
     if (change->hashes == NULL) {
@@ -152,6 +163,10 @@ static void system_change_begin(struct chat *chat, struct system_change *change)
 {
     change->is_begun = true;
     enum err err = make_set(chat, change);
+    if (err == ERR_OK && change->is_replacement) {
+        system_change_tell(chat, change);
+        return;
+    }
     if (err == ERR_OK && change->uids_count > 0) {
         err = system_change_reserve(chat, change);
     }

@@ -7,6 +7,11 @@
  * the change is answered when the last of them has it. `____system` is a system
  * account in any case and not part of the list.
  *
+ * A data source may say who the system accounts are instead of the list (webhook 7.3).
+ * Its word goes the same way and is not journalled: the list stays as it is, and is
+ * what counts after the next start until the data source has answered. Additions and
+ * removals change the list and the set that is in use.
+ *
  * Ownership: acquired and released by the asker; the uids are borrowed from it until
  * the change has come home.
  */
@@ -44,6 +49,7 @@ struct system_change {
 
     /* Asked. */
     bool is_removal;          /* otherwise they are added */
+    bool is_replacement;      /* they are all there are, from a data source; nothing is stored */
     const struct bytes *uids; /* none empty, each at most NAME_BYTES_MAX; borrowed */
     uint32_t uids_count;
 

@@ -46,16 +46,17 @@ static size_t take_answer(char *data, size_t unit, size_t count, void *context)
 {
     struct courier_call *call = context;
     const size_t size = unit * count;
-    if (call->area == NULL) {
+    const bool is_wanted = call->area != NULL || call->room != NULL;
+    if (!is_wanted || call->is_cut) {
         return size;
     }
-    const size_t room = call->area_size - call->answer.size;
-    if (size > room) {
+    const size_t wanted = call->answer.size + size;
+    if (wanted > call->area_size && (call->room == NULL || !call->room(call, wanted))) {
         call->is_cut = true;
         return size;
     }
     memcpy(call->area + call->answer.size, data, size);
-    call->answer.size += size;
+    call->answer = (struct bytes){.data = call->area, .size = wanted};
     return size;
 }
 
@@ -68,7 +69,6 @@ static bool set_options(CURL *easy, struct courier_call *call, const char *url)
     code |= curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
     code |= curl_easy_setopt(easy, CURLOPT_USERAGENT, "jingu/" JINGU_VERSION);
     code |= curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, (long)COURIER_CONNECT_MS);
-    code |= curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, (long)COURIER_TOTAL_MS);
     code |= curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 1L);
     code |= curl_easy_setopt(easy, CURLOPT_MAXREDIRS, REDIRECTS_MAX);
     code |= curl_easy_setopt(easy, CURLOPT_BUFFERSIZE, BUFFER_BYTES);
@@ -116,14 +116,19 @@ static void call_end(struct courier_call *call)
     call->is_under_way = false;
 }
 
+void courier_cancel(struct courier_call *call)
+{
+    if (call->is_under_way) {
+        call_end(call);
+    }
+}
+
 void courier_call_close(struct courier_call *call)
 {
     if (call->easy == NULL) {
         return;
     }
-    if (call->is_under_way) {
-        call_end(call);
-    }
+    courier_cancel(call);
     curl_easy_cleanup(call->easy);
     call->easy = NULL;
     budget_refund(call->courier->budget, COURIER_CALL_BYTES);
@@ -182,7 +187,9 @@ enum err courier_post(struct courier_call *call, uint8_t *buffer, size_t size, s
     call->fault = "";
     call->answer = (struct bytes){.data = call->area, .size = 0};
     bool is_good = add_headers(call, buffer, size, secret, time_s);
+    const uint32_t timeout_ms = call->timeout_ms > 0 ? call->timeout_ms : COURIER_TOTAL_MS;
     CURLcode code = curl_easy_setopt(call->easy, CURLOPT_POST, 1L);
+    code |= curl_easy_setopt(call->easy, CURLOPT_TIMEOUT_MS, (long)timeout_ms);
     code |= curl_easy_setopt(call->easy, CURLOPT_HTTPHEADER, call->headers);
     code |= curl_easy_setopt(call->easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)size);
     code |= curl_easy_setopt(call->easy, CURLOPT_POSTFIELDS, (char *)buffer + COURIER_HEADROOM);
@@ -200,10 +207,12 @@ enum err courier_post(struct courier_call *call, uint8_t *buffer, size_t size, s
 void courier_wait(struct courier *courier, const struct wakeup *const wakeups[2], int timeout_ms)
 {
     struct curl_waitfd fds[2];
-    for (int i = 0; i < 2; i++) {
-        fds[i] = (struct curl_waitfd){.fd = wakeups[i]->fd, .events = CURL_WAIT_POLLIN};
+    unsigned count = 0;
+    while (count < COUNT_OF(fds) && wakeups[count] != NULL) {
+        fds[count] = (struct curl_waitfd){.fd = wakeups[count]->fd, .events = CURL_WAIT_POLLIN};
+        count++;
     }
-    curl_multi_poll(courier->multi, fds, 2, timeout_ms, NULL);
+    curl_multi_poll(courier->multi, fds, count, timeout_ms, NULL);
 }
 
 static void take_outcome(CURL *easy, CURLcode result)

@@ -7,7 +7,8 @@
  *
  * Memory: libcurl allocates by itself; each call is charged with COURIER_CALL_BYTES,
  * which is what its buffers and its part of the connections take, measured and
- * rounded up. An answer is read into the caller's area and no further.
+ * rounded up. An answer is read into the caller's area and no further; the caller may
+ * make it larger meanwhile.
  */
 #pragma once
 
@@ -29,6 +30,9 @@ struct courier {
 struct courier_call;
 typedef void courier_done_fn(struct courier_call *call);
 
+/* Makes `area` hold `size` bytes and keeps what is in it. False: that is not to be had. */
+typedef bool courier_room_fn(struct courier_call *call, size_t size);
+
 /* Private to courier.c, but for what courier_call_open's caller fills in and `status` to `answer`.
  */
 struct courier_call {
@@ -36,9 +40,11 @@ struct courier_call {
     void *context;
     uint8_t *area; /* where the answer goes; NULL: it is not wanted */
     size_t area_size;
+    courier_room_fn *room; /* NULL: the area stays as it is */
+    uint32_t timeout_ms;   /* of the whole request; 0: COURIER_TOTAL_MS */
 
     uint32_t status;     /* HTTP; 0: there was no answer */
-    bool is_cut;         /* the answer was larger than its area */
+    bool is_cut;         /* the answer was larger than its area, or the room for it */
     struct bytes answer; /* in `area` */
     const char *fault;   /* why there was no answer; a literal */
 
@@ -70,13 +76,17 @@ void courier_call_close(struct courier_call *call);
 MUST_USE enum err courier_post(struct courier_call *call, uint8_t *buffer, size_t size,
                                struct bytes secret, uint64_t time_s);
 
+/* Ends what is under way, if anything is, without a word; the call can be used again. */
+void courier_cancel(struct courier_call *call);
+
 /* The signature of a request: the HMAC-SHA256 of its time in decimal digits, a dot and the body, in
  * hexadecimal digits. */
 #define COURIER_SIGNATURE_CHARS 64
 void courier_sign(uint8_t *buffer, size_t size, struct bytes secret, uint64_t time_s,
                   char out_text[COURIER_SIGNATURE_CHARS + 1]);
 
-/* Sleeps until something can be done, one of the wakeups is raised, or the time is over. */
+/* Sleeps until something can be done, one of the wakeups is raised, or the time is over. The second
+ * one may be NULL. */
 void courier_wait(struct courier *courier, const struct wakeup *const wakeups[2], int timeout_ms);
 
 /* Reads and writes what can be, and calls `done` for what is over. */

@@ -3,6 +3,7 @@
 #include "base/assert.h"
 #include "chat/user.h"
 #include "edge/conn.h"
+#include "edge/source.h"
 #include "edge/webhook.h"
 #include "journal/journal.h"
 
@@ -58,6 +59,13 @@ static uint64_t at_most(uint64_t value, uint64_t largest)
 static bool has_webhook(const struct config *config)
 {
     return config->webhook_http_addr[0] != '\0';
+}
+
+static uint64_t source_bytes(const struct config *config, uint64_t all)
+{
+    return config->datasource_addr[0] == '\0'
+               ? 0
+               : at_least(all / 64, SOURCE_MEMORY_MIN(config->datasource_answer_bytes));
 }
 
 /* How many connections a shard is to hold: its part of all, and some more, since users live where
@@ -137,6 +145,7 @@ static bool divide(const struct config *config, uint64_t descriptors_max, uint64
     plan.http_bytes = at_least(free / 12, HTTP_BYTES_MIN);
     plan.http = plan_http(plan.http_bytes, config);
     plan.webhook_bytes = has_webhook(config) ? at_least(all / 32, WEBHOOK_MEMORY_MIN) : 0;
+    plan.source_bytes = source_bytes(config, all);
     plan.stream_bytes_max = at_most(plan.http.answer_bytes_max / 8, STREAM_BYTES_MAX);
     plan.streams_bytes = at_least(free / 64 / plan.shards_count, STREAMS_BYTES_MIN);
     plan.files_open_max = (uint32_t)at_most(at_least(all / MIB, 32), 256);
@@ -151,6 +160,9 @@ static bool divide(const struct config *config, uint64_t descriptors_max, uint64
     add_line(&plan, "http", plan.http_bytes, "connections, bodies and answers of the API");
     if (plan.webhook_bytes > 0) {
         add_line(&plan, "webhook", plan.webhook_bytes, "events on their way to the back end");
+    }
+    if (plan.source_bytes > 0) {
+        add_line(&plan, "datasource", plan.source_bytes, "questions to the back end, and answers");
     }
     add_line(&plan, "streams", plan.streams_bytes * plan.shards_count,
              "event streams that are written to, without their contents");

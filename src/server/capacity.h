@@ -37,6 +37,7 @@ struct capacity {
     uint64_t http_bytes;
     struct http_limits http;
     uint64_t webhook_bytes; /* 0: there are none */
+    uint64_t source_bytes;  /* 0: there is no data source */
     uint64_t committer_bytes;
     uint32_t batch_bytes;
     uint32_t batch_messages;

@@ -118,7 +118,10 @@ struct config {
     uint64_t webhook_outbox_bytes;
     uint64_t webhook_outbox_age_ms;
     const char *agent_webhook_http_addr;
-    const char *datasource_addr;
+    const char *datasource_addr; /* "": nothing is asked */
+    uint64_t datasource_timeout_ms;
+    uint64_t datasource_ttl_ms;
+    uint64_t datasource_answer_bytes;
     uint64_t webhook_parallel_max; /* eventPoolSize */
 
     bool is_conversation_on;

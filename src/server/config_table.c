@@ -65,7 +65,6 @@
 #define WHY_CACHES   "caches share the one memory budget and have no sizes of their own"
 #define WHY_NODE     "this server is a single node"
 #define WHY_PLUGINS  "no plugins are run"
-#define WHY_SOURCE   "no data source is asked yet"
 #define WHY_DEMO     "there is no demo page yet"
 #define WHY_LOG_FILE "the log goes to standard error; whoever runs the server keeps and rotates it"
 #define WHY_LOKI     "the log goes to standard error, where a collector can take it from"
@@ -227,7 +226,14 @@ static const struct config_key webhook_keys[] = {
     {"agent.webhook.httpAddr", STRING(agent_webhook_http_addr, ""),
      .help = "Where `msg.notify` of agent channels is posted to instead."},
     {"agent.webhook.maxPushCount", UNUSED_COUNT, NO_EFFECT(WHY_UNUSED)},
-    {"datasource.addr", STRING(datasource_addr, ""), NO_EFFECT(WHY_SOURCE)},
+    {"datasource.addr", STRING(datasource_addr, ""),
+     .help = "Where the back end is asked who the system accounts are; empty: nothing is asked."},
+    {"datasource.timeout", DURATION(datasource_timeout_ms, 10, 5 * MINUTE, "2s"), OURS,
+     .help = "How long an answer is waited for."},
+    {"datasource.ttl", DURATION(datasource_ttl_ms, 100, 7 * DAY, "5m"), OURS,
+     .help = "How long an answer is fresh; then it is asked again."},
+    {"datasource.answerSize", SIZE(datasource_answer_bytes, 4 * KIB, 64 * MIB, "1M"), OURS,
+     .help = "The largest answer that is read."},
     {"datasource.channelInfoOn", UNUSED_BOOL, NO_EFFECT(WHY_UNUSED)},
     {"eventPoolSize", COUNT(webhook_parallel_max, 1, 65536, "1024"),
      .help = "Requests of `msg.offline` under way at once; never more than 16."},

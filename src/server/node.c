@@ -3,6 +3,7 @@
 #include "base/assert.h"
 #include "chat/system_accounts.h"
 #include "edge/http.h"
+#include "edge/source.h"
 #include "edge/webhook.h"
 #include "memory/allocator.h"
 #include "server/alarms.h"
@@ -29,7 +30,8 @@
 #define SLOT_COMMITTER(n) (n)
 #define SLOT_HTTP(n)      ((n) + 1)
 #define SLOT_WEBHOOK(n)   ((n) + 2)
-#define SLOTS_BESIDES     3 /* committer, HTTP, webhooks */
+#define SLOT_SOURCE(n)    ((n) + 3)
+#define SLOTS_BESIDES     4 /* committer, HTTP, webhooks, data source */
 
 /* What a secure port shows its clients. */
 struct certificate {
@@ -51,11 +53,14 @@ struct node {
     struct journal journal;
     struct http http;
     struct webhook webhook;
+    struct source source;
     struct bell bell;
     uint32_t notices;        /* a sum of enum notice: what the back end is told */
     uint64_t clock_floor_ms; /* store_last_ms at start */
-    bool has_courier;        /* the webhooks' libraries are ready */
+    bool has_courier;        /* libcurl is ready */
+    bool has_bell;           /* there are webhooks */
     bool is_webhook_started;
+    bool is_source_started;
     bool is_readers_started;
     bool is_journal_started;
     bool is_http_started;
@@ -316,7 +321,7 @@ static enum err init_core(struct node *node, uint32_t index, const struct capaci
         .port = edge_session_port(),
         .clock_floor_ms = node->clock_floor_ms,
         .notices = node->notices,
-        .bell = node->has_courier ? &node->bell : NULL,
+        .bell = node->has_bell ? &node->bell : NULL,
     };
     err = chat_init(&core->chat, &chat);
     if (err != ERR_OK) {
@@ -341,7 +346,7 @@ static enum err init_core(struct node *node, uint32_t index, const struct capaci
     return err;
 }
 
-static enum err start_cores(struct node *node, const struct capacity *capacity)
+static enum err open_cores(struct node *node, const struct capacity *capacity)
 {
     enum err err = store_last_ms(node->store, &node->clock_floor_ms);
     for (uint32_t i = 0; i < node->cores_count; i++) {
@@ -358,6 +363,12 @@ static enum err start_cores(struct node *node, const struct capacity *capacity)
         }
         err = system_accounts_load(node->store, chats, node->cores_count);
     }
+    return err;
+}
+
+static enum err start_cores(struct node *node)
+{
+    enum err err = ERR_OK;
     for (uint32_t i = 0; i < node->cores_count && err == ERR_OK; i++) {
         char name[24];
         snprintf(name, sizeof(name), "shard-%u", i);
@@ -367,17 +378,24 @@ static enum err start_cores(struct node *node, const struct capacity *capacity)
     return err;
 }
 
-/* Before the shards, who ring the bell. */
-static enum err prepare_webhook(struct node *node, const struct config *config)
+static bool has_source(const struct capacity *capacity)
+{
+    return capacity->source_bytes > 0;
+}
+
+/* Before there are other threads that count, and before the shards, who ring the bell. */
+static enum err prepare_couriers(struct node *node, const struct config *config,
+                                 const struct capacity *capacity)
 {
     node->notices = wanted_notices(config);
-    if (node->notices == 0) {
+    if (node->notices == 0 && !has_source(capacity)) {
         return ERR_OK;
     }
     enum err err = courier_global_init();
-    if (err == ERR_OK) {
+    node->has_courier = err == ERR_OK;
+    if (err == ERR_OK && node->notices != 0) {
         err = bell_open(&node->bell);
-        node->has_courier = err == ERR_OK;
+        node->has_bell = err == ERR_OK;
     }
     return err;
 }
@@ -385,7 +403,7 @@ static enum err prepare_webhook(struct node *node, const struct config *config)
 static enum err start_webhook(struct node *node, const struct config *config,
                               const struct capacity *capacity)
 {
-    if (!node->has_courier) {
+    if (!node->has_bell) {
         return ERR_OK;
     }
     const struct webhook_options options = {
@@ -412,6 +430,28 @@ static enum err start_webhook(struct node *node, const struct config *config,
     };
     const enum err err = webhook_start(&node->webhook, &options);
     node->is_webhook_started = err == ERR_OK;
+    return err;
+}
+
+static enum err start_source(struct node *node, const struct config *config,
+                             const struct capacity *capacity)
+{
+    if (!has_source(capacity)) {
+        return ERR_OK;
+    }
+    const struct source_options options = {
+        .addr = config->datasource_addr,
+        .timeout_ms = (uint32_t)config->datasource_timeout_ms,
+        .ttl_ms = config->datasource_ttl_ms,
+        .answer_bytes_max = config->datasource_answer_bytes,
+        .memory_bytes = capacity->source_bytes,
+        .store = node->store,
+        .shards = node->shards,
+        .shards_count = node->cores_count,
+        .metrics = metrics_slot(&node->metrics, SLOT_SOURCE(node->cores_count)),
+    };
+    const enum err err = source_start(&node->source, &options);
+    node->is_source_started = err == ERR_OK;
     return err;
 }
 
@@ -454,13 +494,34 @@ static enum err start_ledger(struct node *node, const struct capacity *capacity)
     }
     ledger_add_root(&node->ledger, &node->budget, 0);
     ledger_add_root(&node->ledger, &node->http.budget, 0); /* http_start makes it */
-    if (node->has_courier) {
+    if (node->has_bell) {
         ledger_add_root(&node->ledger, &node->webhook.budget, 0); /* webhook_start makes it */
+    }
+    if (has_source(capacity)) {
+        ledger_add_root(&node->ledger, &node->source.budget, 0);
     }
     alarms_init(&node->alarms, &node->ledger, &node->metrics);
     pages_init(&node->pages, &node->ledger, &node->alarms);
     node->is_ledger_ready = true;
     return rest_start(&node->rest);
+}
+
+/* The data source's thread before those of the shards, who may ask it from the first message on. */
+static enum err start_shards(struct node *node, const struct config *config,
+                             const struct capacity *capacity, struct store_fault *out_why)
+{
+    if (open_cores(node, capacity) != ERR_OK) {
+        return fail(out_why, ERR_IO, "shards", "cannot start: no memory or descriptors");
+    }
+    const enum err err = start_source(node, config, capacity);
+    if (err != ERR_OK) {
+        return fail(out_why, err, "datasource",
+                    err == ERR_DENIED ? "the address is no URL" : "cannot start");
+    }
+    if (start_cores(node) != ERR_OK) {
+        return fail(out_why, ERR_IO, "shards", "cannot start their threads");
+    }
+    return ERR_OK;
 }
 
 static enum err start_all(struct node *node, const struct config *config,
@@ -488,11 +549,12 @@ static enum err start_all(struct node *node, const struct config *config,
     if (start_journal(node, config, capacity) != ERR_OK) {
         return fail(out_why, ERR_IO, "journal", "cannot start its threads");
     }
-    if (prepare_webhook(node, config) != ERR_OK) {
-        return fail(out_why, ERR_IO, "webhook", "cannot prepare");
+    if (prepare_couriers(node, config, capacity) != ERR_OK) {
+        return fail(out_why, ERR_IO, "webhook and data source", "cannot prepare");
     }
-    if (start_cores(node, capacity) != ERR_OK) {
-        return fail(out_why, ERR_IO, "shards", "cannot start: no memory, descriptors or threads");
+    err = start_shards(node, config, capacity, out_why);
+    if (err != ERR_OK) {
+        return err;
     }
     if (start_ledger(node, capacity) != ERR_OK) {
         return fail(out_why, ERR_IO, "ledger", "cannot start its thread");
@@ -553,18 +615,29 @@ static void order_cores(struct node *node, enum core_order order)
     }
 }
 
+/* What it has asked the shards for has to come home while they run. */
+static bool source_is_at_rest(const struct node *node)
+{
+    return !node->is_source_started || source_is_quiet(&node->source);
+}
+
+static bool may_end_cores(const struct node *node)
+{
+    return cores_are_idle(node) && source_is_at_rest(node);
+}
+
 static void stop_cores(struct node *node)
 {
     const uint64_t end_ns = clock_now_ns() + (uint64_t)NODE_STOP_MS * 1000000u;
     order_cores(node, CORE_CLOSES);
     struct wakeup pause;
     if (wakeup_open(&pause) == ERR_OK) {
-        while (!cores_are_idle(node) && clock_now_ns() < end_ns) {
+        while (!may_end_cores(node) && clock_now_ns() < end_ns) {
             wakeup_wait(&pause, STOP_POLL_MS);
         }
         wakeup_close(&pause);
     }
-    if (!cores_are_idle(node)) {
+    if (!may_end_cores(node)) {
         LOG_WARN("stop_incomplete", F_STR("why", "work is still in flight after the time limit"));
     }
     order_cores(node, CORE_ENDS);
@@ -583,11 +656,17 @@ void node_stop(struct node *node)
     if (node->is_webhook_started) {
         webhook_order_stop(&node->webhook);
     }
+    if (node->is_source_started) {
+        source_order_stop(&node->source);
+    }
     if (node->cores_started > 0) {
         stop_cores(node);
     }
     if (node->is_webhook_started) {
         webhook_stop(&node->webhook);
+    }
+    if (node->is_source_started) {
+        source_stop(&node->source);
     }
     if (node->is_readers_started) {
         readers_stop(&node->readers);
@@ -600,8 +679,10 @@ void node_stop(struct node *node)
         chat_deinit(&node->cores[i].chat);
         shard_close(&node->cores[i].shard);
     }
-    if (node->has_courier) {
+    if (node->has_bell) {
         bell_close(&node->bell);
+    }
+    if (node->has_courier) {
         courier_global_deinit();
     }
     rest_stop(&node->rest);

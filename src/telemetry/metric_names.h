@@ -146,6 +146,13 @@
     M(WEBHOOK_GONE,           COUNTER, "jingu_webhook_events_total", "fate", "message_gone", "") \
     M(WEBHOOK_LOST,           COUNTER, "jingu_webhook_events_total", "fate", "no_memory", "") \
     M(OUTBOX_BYTES,           GAUGE,   "jingu_outbox_bytes", "", "", "Bytes of events that wait for the back end, dead letters included.") \
+    /* Data source. */ \
+    M(SOURCE_CALLS,           COUNTER, "jingu_datasource_calls_total", "result", "answered", "Requests to the data source, by result.") \
+    M(SOURCE_CALLS_AWAY,      COUNTER, "jingu_datasource_calls_total", "result", "away", "") \
+    M(SOURCE_CALLS_REFUSED,   COUNTER, "jingu_datasource_calls_total", "result", "refused", "") \
+    M(SOURCE_CALLS_UNREADABLE, COUNTER, "jingu_datasource_calls_total", "result", "unreadable", "") \
+    M(SOURCE_CALLS_LARGE,     COUNTER, "jingu_datasource_calls_total", "result", "too_large", "") \
+    M(SOURCE_CALLS_FULL,      COUNTER, "jingu_datasource_calls_total", "result", "no_memory", "") \
     /* HTTP. */ \
     M(HTTP_OK,                COUNTER, "jingu_http_requests_total", "status", "2xx", "HTTP requests answered, by status.") \
     M(HTTP_MOVED,             COUNTER, "jingu_http_requests_total", "status", "3xx", "") \
@@ -165,7 +172,8 @@
     L(SYNC,         "jingu_journal_sync_seconds", "One batch written and synced.") \
     L(TURN,         "jingu_turn_seconds", "One turn of a shard, without its rest.") \
     L(HTTP,         "jingu_http_seconds", "From an HTTP request read to its answer queued.") \
-    L(WEBHOOK,      "jingu_webhook_seconds", "From a request to the back end to its answer.")
+    L(WEBHOOK,      "jingu_webhook_seconds", "From a request to the back end to its answer.") \
+    L(SOURCE,       "jingu_datasource_seconds", "From a request to the data source to its answer, or to the end of the wait.")
 
 /* ALIAS(family, type, first, last): WuKongIM's name (http-api 14.6) for a figure of ours, the sum of the
  * series from METRIC_<first> to METRIC_<last>. */

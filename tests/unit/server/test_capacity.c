@@ -1,5 +1,7 @@
 #include "server/capacity.h"
 
+#include "edge/source.h"
+
 #include "support/test.h"
 
 #define MIB         1048576ull
@@ -10,6 +12,7 @@ static enum err plan(uint64_t memory_mib, uint64_t shards, uint64_t connections,
 {
     static struct config config;
     config = (struct config){.webhook_http_addr = "",
+                             .datasource_addr = "",
                              .memory_bytes = memory_mib * MIB,
                              .shards_count = shards,
                              .connections_max = connections,
@@ -30,6 +33,25 @@ TEST(the_lines_add_up_to_the_memory_that_was_given)
         CHECK_EQ(sum, mib * MIB);
         CHECK(http_memory_min(&capacity.http) <= capacity.http_bytes);
     }
+}
+
+TEST(a_data_source_has_a_line_only_if_there_is_one)
+{
+    struct config config = {.webhook_http_addr = "",
+                            .datasource_addr = "",
+                            .datasource_answer_bytes = MIB,
+                            .memory_bytes = 256 * MIB,
+                            .shards_count = 2,
+                            .conversation_count_max = 1000};
+    struct capacity capacity;
+    struct capacity_refusal refusal;
+    CHECK_OK(capacity_plan(&config, DESCRIPTORS, &capacity, &refusal));
+    CHECK_EQ(capacity.source_bytes, 0);
+    const uint32_t lines = capacity.lines_count;
+    config.datasource_addr = "http://127.0.0.1/";
+    CHECK_OK(capacity_plan(&config, DESCRIPTORS, &capacity, &refusal));
+    CHECK_EQ(capacity.source_bytes, SOURCE_MEMORY_MIN(MIB));
+    CHECK_EQ(capacity.lines_count, lines + 1);
 }
 
 TEST(forty_eight_mebibytes_are_enough_for_two_shards)
