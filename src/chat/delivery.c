@@ -179,9 +179,51 @@ void delivery_to_user(struct chat *chat, struct user *user, const struct message
     }
 }
 
-/* Takes up to DELIVERY_STEPS_MAX steps. True when the part is done. */
+/* Does the part behind it go to the very members that this one is about to go to? */
+static bool is_same_way(const struct chat *chat, const struct delivery *part,
+                        const struct delivery *next)
+{
+    if (!part->message->is_to_audiences) {
+        return next->hashes == part->hashes && next->hashes_count == part->hashes_count;
+    }
+    return part->audience != NULL && part->is_audience_complete &&
+           part->arrival_max == chat->users.arrivals && next->message->is_to_audiences &&
+           next->message->roster_version == part->message->roster_version;
+}
+
+/* Whoever gets several messages gets them in one write, so those that wait for the same walk go
+ * together. */
+static void part_gather(const struct chat *chat, struct delivery *part)
+{
+    const struct delivery *next = part->next_of_channel;
+    while (next != NULL && part->company < DELIVERY_COMPANY_MAX && is_same_way(chat, part, next)) {
+        part->company++;
+        next = next->next_of_channel;
+    }
+    metric_add(chat->shard->metrics, METRIC_DELIVERIES_TOGETHER, part->company);
+}
+
+/* Returns how many steps it took. */
+static uint32_t push_to(struct chat *chat, const struct delivery *part, struct user *user)
+{
+    const uint64_t hash = user->hash;
+    const struct delivery *each = part;
+    uint32_t steps = 0;
+    for (uint32_t i = 0; i <= part->company && user != NULL; i++) {
+        steps += user->sessions_count * DELIVERY_PUSH_STEPS;
+        delivery_to_user(chat, user, each->message);
+        user = users_find(&chat->users, hash); /* a push may end a session, and its user with it */
+        each = each->next_of_channel;
+    }
+    return steps;
+}
+
+/* Takes up to DELIVERY_STEPS_MAX steps. True when the part and its company are done. */
 static bool part_walk(struct chat *chat, struct delivery *part)
 {
+    if (part->hashes_done == 0) {
+        part_gather(chat, part);
+    }
     uint32_t steps = 0;
     while (part->hashes_done < part->hashes_count && steps < DELIVERY_STEPS_MAX) {
         const uint64_t hash = part->hashes[part->hashes_done];
@@ -194,8 +236,7 @@ static bool part_walk(struct chat *chat, struct delivery *part)
         if (part->audience != NULL) { /* who has gone is left out */
             part->audience->hashes[part->hashes_kept++] = hash;
         }
-        steps += user->sessions_count * DELIVERY_PUSH_STEPS;
-        delivery_to_user(chat, user, part->message);
+        steps += push_to(chat, part, user);
     }
     return part->hashes_done == part->hashes_count;
 }
@@ -212,6 +253,18 @@ static void part_done(struct chat *chat, struct delivery *part)
     }
     part->letter.receive = part_comes_home;
     shard_post(chat->shard, part->message->home, &part->letter);
+}
+
+/* The part and its company are done. Returns the part behind them, or NULL. */
+static struct delivery *walk_done(struct chat *chat, struct delivery *part)
+{
+    struct delivery *following = part;
+    for (uint32_t left = part->company + 1; left > 0; left--) {
+        struct delivery *done = following;
+        following = done->next_of_channel;
+        part_done(chat, done);
+    }
+    return following;
 }
 
 static void walk_add(struct deliveries *deliveries, struct delivery *part)
@@ -271,8 +324,10 @@ static void part_arrives(struct letter *letter, void *receiver)
         walk->next_of_channel = part;
         return;
     }
-    if (!part->message->is_to_audiences && part_walk(chat, part)) {
-        part_done(chat, part); /* as nearly all are, at once */
+    /* Nearly all are done at once. A larger one may get company until this turn walks. */
+    const bool is_small = part->hashes_count <= DELIVERY_STEPS_MAX / (1 + DELIVERY_PUSH_STEPS);
+    if (!part->message->is_to_audiences && is_small && part_walk(chat, part)) {
+        part_done(chat, part);
         return;
     }
     part_begin(chat, part);
@@ -289,8 +344,7 @@ bool deliveries_run(struct chat *chat)
             walk_add(deliveries, part);
             continue;
         }
-        struct delivery *following = part->next_of_channel;
-        part_done(chat, part);
+        struct delivery *following = walk_done(chat, part);
         if (following != NULL) {
             part_begin(chat, following);
         }

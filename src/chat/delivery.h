@@ -6,6 +6,9 @@
  * users online here, and each of their sessions is pushed to. A session without
  * room is not waited for: it gets a cursor and reads the log later (design 7).
  *
+ * Messages of a channel that wait for the same walk make it together: a member gets them in
+ * one write, and answers them in one.
+ *
  * A channel whose list is too long to be held sends a part to every shard, which
  * knows, or finds out, who of the members is online there (audience.h).
  *
@@ -37,6 +40,8 @@ struct user;
 
 #define DELIVERY_STEPS_MAX  512 /* per channel and turn; to look for a member is one */
 #define DELIVERY_PUSH_STEPS 8   /* to push to a session, which encrypts and writes, is as many */
+#define DELIVERY_COMPANY_MAX                                                                       \
+    15 /* messages that are walked with another: a session's fit a few blocks of its queue */
 
 /* The parts that are being walked on a shard, a queue for each channel. Private to delivery.c. */
 struct deliveries {

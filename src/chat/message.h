@@ -36,6 +36,7 @@ struct delivery {
     const uint64_t *hashes; /* whom to look for; borrowed from the message or its roster */
     uint32_t hashes_count;
     uint32_t hashes_done;      /* how far the walk is */
+    uint32_t company;          /* so many parts behind it walk with it */
     uint32_t hashes_kept;      /* of an audience: those of them who are still online */
     struct audience *audience; /* to whom, if the message is to audiences; NULL: no room for it */
     uint64_t arrival_max;      /* who comes online later is not looked up */

@@ -122,6 +122,7 @@
     M(TEMPORARIES_REFUSED,    COUNTER, "jingu_temporary_lists_refused_total", "", "", "Lists of temporary channels that were too long, too many, or for which there was no room.") \
     M(AUDIENCES,              GAUGE,   "jingu_audiences", "", "", "Large channels whose members online are known, one a shard.") \
     M(AUDIENCES_EVICTED,      COUNTER, "jingu_audiences_evicted_total", "", "", "Audiences given up to make room.") \
+    M(DELIVERIES_TOGETHER,    COUNTER, "jingu_deliveries_together_total", "", "", "Messages that went to the members of their channel together with one before them.") \
     M(NEWCOMERS_LOOKED_UP,    COUNTER, "jingu_newcomers_looked_up_total", "", "", "Users online who were looked up in the list of a large channel.") \
     /* Shards. */ \
     M(TURNS,                  COUNTER, "jingu_turns_total", "", "", "Turns of the shards' loops.") \

@@ -76,6 +76,31 @@ def test_every_member_online_hears_every_message_once_and_in_order(api, enter, l
     assert metric(api, "jingu_deliveries_without_roster_total") == 0
 
 
+@pytest.mark.parametrize("size", ["small", "large"])
+def test_messages_that_go_together_come_once_and_in_order_also_when_somebody_leaves_meanwhile(api, enter, large, name, size):
+    """Each sender hears the others' messages and not its own, though they go to the members in the same walk."""
+    senders, others = [enter(f"sender{i}") for i in range(3)], [enter(f"member{i}") for i in range(40)]
+    members = senders + others
+    group = large(*members) if size == "large" else api.group(name("small"), *[m.uid for m in members], *crowd(name, 400))
+    senders[0].tell(group, b"everybody is known", 2)
+    together = metric(api, "jingu_deliveries_together_total")
+    sends = {sender: [sender.prepare(group, f"{sender.uid}:{i}".encode(), 2) for i in range(60)] for sender in senders}
+    for sender in senders:
+        sender.write(*sends[sender])
+    others[0].receive()
+    others[0].close()
+    acks = [(sender.sendack(send).message_seq, send.plain) for sender in senders for send in sends[sender]]
+    said = [plain for _, plain in sorted(acks)]
+    for other in others[1:]:
+        assert [other.receive().plain for _ in range(181)] == [b"everybody is known", *said]
+        other.ping()
+        assert not other.pending(Kind.RECV)
+    for sender in senders[1:]:
+        own = {send.plain for send in sends[sender]}
+        assert [sender.receive().plain for _ in range(121)] == [b"everybody is known", *[s for s in said if s not in own]]
+    assert metric(api, "jingu_deliveries_together_total") > together, "none went together"
+
+
 def test_events_of_a_stream_reach_them_too(api, enter, large):
     others = [enter(f"member{i}") for i in range(20)]
     group = large(*others)
