@@ -35,12 +35,35 @@ static bool log_equal(struct log_ref a, struct log_ref b)
            a.kind == b.kind;
 }
 
-/* The last run of a log, or NULL. */
-static struct cursor *find_cursor(struct session *session, struct log_ref log)
+/* The session's backlog, made if it has none. NULL: no memory. */
+static struct backlog *need_backlog(struct chat *chat, struct session *session)
 {
-    for (uint32_t i = session->cursors_count; i > 0; i--) {
-        if (log_equal(session->cursors[i - 1].log, log)) {
-            return &session->cursors[i - 1];
+    if (session->backlog == NULL) {
+        session->backlog = memory_acquire_zeroed(&chat->sessions_budget, MEMORY_RANK_DELIVER,
+                                                 sizeof(struct backlog));
+        if (session->backlog != NULL) {
+            session->backlog->session = session;
+        }
+    }
+    return session->backlog;
+}
+
+static void forget_backlog(struct chat *chat, struct session *session)
+{
+    struct backlog *backlog = session->backlog;
+    timers_cancel(&chat->shard->timers, &backlog->retry);
+    unacked_deinit(&backlog->unacked, &chat->sessions_budget);
+    memory_release(&chat->sessions_budget, backlog, sizeof(*backlog));
+    session->backlog = NULL;
+}
+
+/* The last run of a log, or NULL. */
+static struct cursor *find_cursor(const struct session *session, struct log_ref log)
+{
+    const struct backlog *backlog = session->backlog;
+    for (uint32_t i = backlog != NULL ? backlog->cursors_count : 0; i > 0; i--) {
+        if (log_equal(backlog->cursors[i - 1].log, log)) {
+            return &backlog->cursors[i - 1];
         }
     }
     return NULL;
@@ -49,22 +72,26 @@ static struct cursor *find_cursor(struct session *session, struct log_ref log)
 /* True: it is noted. False: the table is full or there is no memory for one. */
 static bool add_cursor(struct chat *chat, struct session *session, struct log_ref log, uint64_t seq)
 {
-    if (session->cursors == NULL) {
-        session->cursors = memory_acquire(&chat->sessions_budget, MEMORY_RANK_DRAIN,
+    struct backlog *backlog = need_backlog(chat, session);
+    if (backlog == NULL) {
+        return false;
+    }
+    if (backlog->cursors == NULL) {
+        backlog->cursors = memory_acquire(&chat->sessions_budget, MEMORY_RANK_DRAIN,
                                           SESSION_CURSORS_MAX * sizeof(struct cursor));
-        if (session->cursors == NULL) {
+        if (backlog->cursors == NULL) {
             return false;
         }
         metric_add(chat->shard->metrics, METRIC_SESSIONS_BEHIND, 1);
         metric_add(chat->shard->metrics, METRIC_SESSIONS_FELL_BEHIND, 1);
     }
-    if (session->cursors_count == SESSION_CURSORS_MAX) {
+    if (backlog->cursors_count == SESSION_CURSORS_MAX) {
         return false;
     }
-    if (session->cursors_count + 1 == SESSION_CURSORS_MANY) {
+    if (backlog->cursors_count + 1 == SESSION_CURSORS_MANY) {
         metric_add(chat->shard->metrics, METRIC_CURSORS_FILLING, 1);
     }
-    session->cursors[session->cursors_count++] =
+    backlog->cursors[backlog->cursors_count++] =
         (struct cursor){.log = log, .seq_next = seq, .seq_last = seq};
     session->is_behind = true;
     return true;
@@ -72,20 +99,21 @@ static bool add_cursor(struct chat *chat, struct session *session, struct log_re
 
 static void forget_cursors(struct chat *chat, struct session *session)
 {
-    memory_release(&chat->sessions_budget, session->cursors,
+    memory_release(&chat->sessions_budget, session->backlog->cursors,
                    SESSION_CURSORS_MAX * sizeof(struct cursor));
     metric_subtract(chat->shard->metrics, METRIC_SESSIONS_BEHIND, 1);
-    session->cursors = NULL;
-    session->cursors_count = 0;
+    session->backlog->cursors = NULL;
+    session->backlog->cursors_count = 0;
     session->is_behind = false;
 }
 
 static void remove_cursor(struct chat *chat, struct session *session, struct cursor *cursor)
 {
-    struct cursor *last = &session->cursors[session->cursors_count - 1];
+    struct backlog *backlog = session->backlog;
+    struct cursor *last = &backlog->cursors[backlog->cursors_count - 1];
     memmove(cursor, cursor + 1, (size_t)(last - cursor) * sizeof(*cursor)); /* they take turns */
-    session->cursors_count--;
-    if (session->cursors_count == 0) {
+    backlog->cursors_count--;
+    if (backlog->cursors_count == 0) {
         forget_cursors(chat, session);
     }
 }
@@ -94,15 +122,17 @@ static void remove_cursor(struct chat *chat, struct session *session, struct cur
  * it lacked: nobody tells when some is free again. */
 #define BEHIND_LOOK_MS 500
 
-static void watch_window(struct chat *chat, struct session *session)
+static void watch_backlog(struct chat *chat, struct session *session)
 {
-    if (session->is_behind) {
-        timers_set(&chat->shard->timers, &session->retry, chat->shard->now_ms + BEHIND_LOOK_MS,
-                   catch_up_retry);
+    struct backlog *backlog = session->backlog;
+    if (backlog == NULL) {
         return;
     }
-    if (session->unacked.count > 0 && !timer_is_set(&session->retry)) {
-        timers_set(&chat->shard->timers, &session->retry,
+    if (session->is_behind) {
+        timers_set(&chat->shard->timers, &backlog->retry, chat->shard->now_ms + BEHIND_LOOK_MS,
+                   catch_up_retry);
+    } else if (!timer_is_set(&backlog->retry)) {
+        timers_set(&chat->shard->timers, &backlog->retry,
                    chat->shard->now_ms + chat->settings->retry_interval_ms, catch_up_retry);
     }
 }
@@ -119,9 +149,11 @@ static void remember_sent(struct chat *chat, struct session *session, struct log
         .sends = 1,
         .sent_at_ms = (uint32_t)chat->shard->now_ms,
     };
-    const uint32_t pushed_out = unacked_add(&session->unacked, &chat->sessions_budget, entry);
+    struct backlog *backlog = need_backlog(chat, session);
+    const uint32_t pushed_out =
+        backlog != NULL ? unacked_add(&backlog->unacked, &chat->sessions_budget, entry) : 1;
     metric_add(chat->shard->metrics, METRIC_UNACKED_PUSHED_OUT, pushed_out);
-    watch_window(chat, session);
+    watch_backlog(chat, session);
 }
 
 bool session_push(struct chat *chat, struct session *session, const struct message_view *view)
@@ -163,7 +195,7 @@ bool catch_up_push(struct chat *chat, struct session *session, struct log_ref lo
         chat->port->drop(chat, session, "behind_in_too_many_channels");
         return false;
     }
-    watch_window(chat, session);
+    watch_backlog(chat, session);
     return false;
 }
 
@@ -267,7 +299,7 @@ static bool begin_range(struct chat *chat, struct session *session, size_t rows_
     if (catching == NULL) {
         return false;
     }
-    const struct cursor *cursor = &session->cursors[0];
+    const struct cursor *cursor = &session->backlog->cursors[0];
     catching->log = cursor->log;
     catching->seq_min = cursor->seq_next;
     catching->seq_max = cursor->seq_last;
@@ -309,19 +341,20 @@ static bool push_rows(struct chat *chat, struct session *session, const struct c
 /* Lets the other logs have their turn: all runs of the first one's log go to the end, in order. */
 static void put_log_back(struct session *session)
 {
-    const struct log_ref log = session->cursors[0].log;
+    struct backlog *backlog = session->backlog;
+    const struct log_ref log = backlog->cursors[0].log;
     struct cursor runs[SESSION_CURSORS_MAX];
     uint32_t runs_count = 0;
     uint32_t kept = 0;
-    for (uint32_t i = 0; i < session->cursors_count; i++) {
-        const struct cursor cursor = session->cursors[i];
+    for (uint32_t i = 0; i < backlog->cursors_count; i++) {
+        const struct cursor cursor = backlog->cursors[i];
         if (log_equal(cursor.log, log)) {
             runs[runs_count++] = cursor;
         } else {
-            session->cursors[kept++] = cursor;
+            backlog->cursors[kept++] = cursor;
         }
     }
-    memcpy(&session->cursors[kept], runs, runs_count * sizeof(*runs));
+    memcpy(&backlog->cursors[kept], runs, runs_count * sizeof(*runs));
 }
 
 static void range_arrives(struct letter *letter, void *receiver)
@@ -334,8 +367,8 @@ static void range_arrives(struct letter *letter, void *receiver)
         catching_release(catching);
         return;
     }
-    ASSERT(session->cursors_count > 0); /* only this reading removes the first */
-    struct cursor *cursor = &session->cursors[0];
+    ASSERT(session->is_behind); /* only this reading removes the first */
+    struct cursor *cursor = &session->backlog->cursors[0];
     ASSERT(log_equal(cursor->log, catching->log));
     if (catching->result != ERR_OK) {
         catching_release(catching);
@@ -365,7 +398,7 @@ static void range_arrives(struct letter *letter, void *receiver)
     if (has_room) {
         catch_up_continue(chat, session);
     }
-    watch_window(chat, session);
+    watch_backlog(chat, session);
 }
 
 /* False: the session has no room. */
@@ -376,7 +409,8 @@ static bool resend_row(struct chat *chat, struct session *session, struct bytes 
     ASSERT(err == ERR_OK);
     /* The window is in the order of sending: if it is not the oldest, it was acknowledged, or waits
      * behind one that was sent often enough. */
-    const struct unacked_entry *entry = unacked_oldest(&session->unacked);
+    struct unacked *unacked = &session->backlog->unacked;
+    const struct unacked_entry *entry = unacked_oldest(unacked);
     if (entry == NULL || entry->message_id != view.message_id) {
         return true;
     }
@@ -386,9 +420,9 @@ static bool resend_row(struct chat *chat, struct session *session, struct bytes 
     }
     again.sends++;
     again.sent_at_ms = (uint32_t)chat->shard->now_ms;
-    unacked_pop(&session->unacked);
+    unacked_pop(unacked);
     metric_add(chat->shard->metrics, METRIC_DELIVERIES_RESENT, 1);
-    (void)unacked_add(&session->unacked, &chat->sessions_budget, again);
+    (void)unacked_add(unacked, &chat->sessions_budget, again);
     return true;
 }
 
@@ -399,7 +433,8 @@ static bool resend_rows(struct chat *chat, struct session *session, const struct
     for (uint32_t i = 0; i < catching->resends_count; i++) {
         if (!catching->is_found[i]) {
             struct unacked_entry given_up;
-            (void)unacked_remove(&session->unacked, catching->resends[i].message_id, &given_up);
+            (void)unacked_remove(&session->backlog->unacked, catching->resends[i].message_id,
+                                 &given_up);
         } else if (!resend_row(chat, session, reader_block(&reader))) {
             return false;
         }
@@ -427,9 +462,9 @@ static void resends_arrive(struct letter *letter, void *receiver)
     if (has_room && wanted > 0 && !session->is_behind) {
         begin_resends(chat, session, wanted);
     } else if (has_room || session->is_behind) {
-        catch_up_retry(&session->retry, chat->shard);
+        catch_up_retry(&session->backlog->retry, chat->shard);
     } else {
-        timers_set(&chat->shard->timers, &session->retry,
+        timers_set(&chat->shard->timers, &session->backlog->retry,
                    chat->shard->now_ms + chat->settings->retry_scan_ms, catch_up_retry);
     }
     catch_up_continue(chat, session);
@@ -438,8 +473,9 @@ static void resends_arrive(struct letter *letter, void *receiver)
 /* Takes out what was sent often enough; returns the oldest that is due, or NULL. */
 static struct unacked_entry *oldest_due(struct chat *chat, struct session *session)
 {
+    struct unacked *unacked = &session->backlog->unacked;
     struct unacked_entry *entry;
-    while ((entry = unacked_oldest(&session->unacked)) != NULL) {
+    while ((entry = unacked_oldest(unacked)) != NULL) {
         const uint32_t age_ms = (uint32_t)chat->shard->now_ms - entry->sent_at_ms;
         if (age_ms < chat->settings->retry_interval_ms) {
             return NULL;
@@ -448,7 +484,7 @@ static struct unacked_entry *oldest_due(struct chat *chat, struct session *sessi
             return entry;
         }
         metric_add(chat->shard->metrics, METRIC_DELIVERIES_GIVEN_UP, 1);
-        unacked_pop(&session->unacked);
+        unacked_pop(unacked);
     }
     return NULL;
 }
@@ -462,7 +498,7 @@ static void begin_resends(struct chat *chat, struct session *session, size_t row
     if (catching == NULL) {
         return; /* the next look comes with the timer */
     }
-    const struct unacked *unacked = &session->unacked;
+    const struct unacked *unacked = &session->backlog->unacked;
     for (uint32_t i = 0; i < unacked->count && catching->resends_count < RESENDS_MAX; i++) {
         const struct unacked_entry *entry =
             &unacked->entries[(unacked->first + i) % unacked->capacity];
@@ -480,7 +516,8 @@ static void begin_resends(struct chat *chat, struct session *session, size_t row
 void catch_up_retry(struct timer *timer, void *context)
 {
     struct chat *chat = chat_of(context);
-    struct session *session = CONTAINER_OF(timer, struct session, retry);
+    struct backlog *backlog = CONTAINER_OF(timer, struct backlog, retry);
+    struct session *session = backlog->session;
     if (session->state != SESSION_OPEN) {
         return;
     }
@@ -488,18 +525,20 @@ void catch_up_retry(struct timer *timer, void *context)
         if (chat->port->has_room(chat, session)) {
             catch_up_continue(chat, session);
         }
-        watch_window(chat, session);
+        watch_backlog(chat, session);
         return;
     }
     if (!session->is_catching_up) {
         begin_resends(chat, session, CATCHING_ROWS_BYTES);
     }
-    const struct unacked_entry *oldest = unacked_oldest(&session->unacked);
-    if (oldest == NULL) {
+    const struct unacked_entry *oldest = unacked_oldest(&backlog->unacked);
+    if (oldest == NULL && !session->is_catching_up) {
+        forget_backlog(chat, session);
         return;
     }
-    const uint32_t age_ms = (uint32_t)chat->shard->now_ms - oldest->sent_at_ms;
     const uint32_t interval_ms = chat->settings->retry_interval_ms;
+    const uint32_t age_ms =
+        oldest != NULL ? (uint32_t)chat->shard->now_ms - oldest->sent_at_ms : interval_ms;
     const uint32_t wait_ms =
         age_ms < interval_ms ? interval_ms - age_ms : chat->settings->retry_scan_ms;
     timers_set(&chat->shard->timers, timer, chat->shard->now_ms + wait_ms, catch_up_retry);
@@ -507,9 +546,10 @@ void catch_up_retry(struct timer *timer, void *context)
 
 void catch_up_forget(struct chat *chat, struct session *session)
 {
-    timers_cancel(&chat->shard->timers, &session->retry);
-    unacked_deinit(&session->unacked, &chat->sessions_budget);
-    if (session->cursors != NULL) {
+    if (session->is_behind) {
         forget_cursors(chat, session);
+    }
+    if (session->backlog != NULL) {
+        forget_backlog(chat, session);
     }
 }

@@ -106,7 +106,7 @@ static void kick_others(struct chat *chat, struct user *user, const struct sessi
         if (old == session || old->device_flag != session->device_flag) {
             continue;
         }
-        const bool is_same_device = bytes_equal(old->device_id, session->device_id);
+        const bool is_same_device = bytes_equal(session_device_id(old), session_device_id(session));
         if (is_same_device) {
             const struct kick kick = {.is_spoken = false, .delay_ms = KICK_DELAY_MS};
             chat->port->kick(chat, old, &kick);
@@ -137,7 +137,8 @@ static enum chat_reason session_open(struct chat *chat, struct session *session,
         memory_release(&chat->sessions_budget, device_id_copy, device_id.size);
         return CHAT_REASON_BUSY;
     }
-    session->device_id = (struct bytes){.data = device_id_copy, .size = device_id.size};
+    session->device_id = device_id_copy;
+    session->device_id_size = (uint16_t)device_id.size;
     session->device_flag = login->device_flag;
     session->level = level;
     session->user = user;

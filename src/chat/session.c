@@ -51,16 +51,14 @@ void session_received(struct chat *chat, struct session *session, uint64_t messa
 {
     ASSERT(session->state == SESSION_OPEN);
     struct unacked_entry entry;
-    if (!unacked_remove(&session->unacked, message_id, &entry)) {
+    if (session->backlog == NULL ||
+        !unacked_remove(&session->backlog->unacked, message_id, &entry)) {
         metric_add(chat->shard->metrics, METRIC_RECVACKS_UNKNOWN, 1);
-    } else {
-        metric_add(chat->shard->metrics, METRIC_RECVACKS, 1);
-        if (entry.log == LOG_COMMAND && session->level == DEVICE_MASTER) {
-            command_received(chat, session, &entry);
-        }
+        return;
     }
-    if (session->unacked.count == 0 && !session->is_behind) {
-        timers_cancel(&chat->shard->timers, &session->retry);
+    metric_add(chat->shard->metrics, METRIC_RECVACKS, 1);
+    if (entry.log == LOG_COMMAND && session->level == DEVICE_MASTER) {
+        command_received(chat, session, &entry);
     }
 }
 
@@ -84,9 +82,9 @@ void session_close(struct chat *chat, struct session *session)
         }
         session->user = NULL;
         catch_up_forget(chat, session);
-        memory_release(&chat->sessions_budget, (void *)(uintptr_t)session->device_id.data,
-                       session->device_id.size);
-        session->device_id = BYTES_EMPTY;
+        memory_release(&chat->sessions_budget, session->device_id, session->device_id_size);
+        session->device_id = NULL;
+        session->device_id_size = 0;
     }
     session->state = SESSION_CLOSED;
 }

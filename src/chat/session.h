@@ -65,22 +65,33 @@ struct cursor {
 #define SESSION_CURSORS_MAX  64 /* runs a session may be behind; with more it is closed */
 #define SESSION_CURSORS_MANY (SESSION_CURSORS_MAX / 4 * 3) /* an operator is told */
 
+/* What a session was sent and has not acknowledged, and what it has not been sent. It is made when
+ * there is something, and goes when its timer finds nothing: a session that nobody writes to has
+ * none. Private to catch_up.c, but for looking. */
+struct backlog {
+    struct session *session;
+    struct unacked unacked;
+    struct timer retry;     /* the next look; always set */
+    struct cursor *cursors; /* SESSION_CURSORS_MAX, while behind; else NULL */
+    uint16_t cursors_count;
+};
+
 /* Embedded in the edge's connection, zeroed. Private to chat, but for `id` and `state`. */
 struct session {
-    enum session_state state;
     struct session_id id;
-    struct user *user; /* OPEN only */
-    struct list link;  /* in its user's sessions */
+    uint8_t state; /* enum session_state */
     uint8_t device_flag;
-    uint8_t level;
+    uint8_t level;       /* enum device_level */
     bool is_behind;      /* has cursors */
     bool is_catching_up; /* a reading for it is under way */
-    uint16_t cursors_count;
-    struct cursor *cursors; /* SESSION_CURSORS_MAX, while behind; else NULL */
-    struct bytes device_id; /* allocated with it */
-    struct unacked unacked;
-    struct timer retry; /* the next time to look at what was not acknowledged */
+    uint16_t device_id_size;
+    struct user *user;       /* OPEN only */
+    struct list link;        /* in its user's sessions */
+    uint8_t *device_id;      /* allocated with it; NULL: it has none */
+    struct backlog *backlog; /* or NULL */
 };
+
+_Static_assert(sizeof(struct session) <= 64, "each connection has one");
 
 /* How a delivery must reach one session. */
 struct push {
@@ -149,6 +160,12 @@ void session_close(struct chat *chat, struct session *session);
 
 /* The uid of an OPEN session; valid while it is open. */
 struct bytes session_uid(const struct session *session);
+
+static inline struct bytes session_device_id(const struct session *session)
+{
+    return (struct bytes){.data = session->device_id, .size = session->device_id_size};
+}
+
 uint64_t session_uid_hash(const struct session *session);
 
 /* The session as a number that a back end can keep in a double, for as long as the server runs. */

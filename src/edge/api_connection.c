@@ -75,7 +75,7 @@ static bool write_conn(void *context, const struct edge *edge, const struct conn
     write_times(json, edge, conn);
     write_traffic(json, &conn->traffic);
     write_text(json, "device", bytes_of_string(device_name(conn)));
-    write_text(json, "device_id", conn->session.device_id);
+    write_text(json, "device_id", session_device_id(&conn->session));
     write_number(json, "version", conn->version);
     write_text(json, "proxy_type_format", BYTES_OF("本地连接"));
     write_number(json, "leader_id", edge->settings->node_id);

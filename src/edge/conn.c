@@ -119,7 +119,7 @@ static void conn_timer_fires(struct timer *timer, void *context)
     const uint64_t now_ms = edge->shard->now_ms;
     const uint64_t idle_ms = now_ms - conn->last_in_ms;
     const uint64_t age_ms = now_ms - conn->accepted_ms;
-    switch (conn->state) {
+    switch ((enum conn_state)conn->state) {
     case CONN_OPENING:
         if (idle_ms >= CONN_OPENING_IDLE_MS || age_ms >= CONN_LOGIN_TOTAL_MS) {
             conn_doom(edge, conn, CAUSE_LATE);
@@ -157,7 +157,7 @@ static void conn_timer_fires(struct timer *timer, void *context)
 static void conn_watch(struct edge *edge, struct conn *conn)
 {
     uint64_t at_ms = 0;
-    switch (conn->state) {
+    switch ((enum conn_state)conn->state) {
     case CONN_OPENING: {
         const uint64_t idle_at_ms = conn->last_in_ms + CONN_OPENING_IDLE_MS;
         const uint64_t total_at_ms = conn->accepted_ms + CONN_LOGIN_TOTAL_MS;
@@ -186,7 +186,7 @@ static void conn_watch(struct edge *edge, struct conn *conn)
 void conn_enter(struct edge *edge, struct conn *conn, enum conn_state state)
 {
     ASSERT(state != CONN_DOOMED); /* that is conn_doom */
-    conn->state = state;
+    conn->state = (uint8_t)state;
     conn_watch(edge, conn);
 }
 
@@ -277,7 +277,7 @@ void conn_doom(struct edge *edge, struct conn *conn, enum conn_cause cause)
               F_U64("shard", edge->shard->index), F_U64("conn", conn->session.id.index),
               F_U64("in_bytes", conn->traffic.in_bytes),
               F_U64("out_bytes", conn->traffic.out_bytes));
-    list_push_back(&edge->doomed, &conn->doomed);
+    list_push_back(&edge->doomed, &conn->waiting);
 }
 
 void conn_close_gently(struct edge *edge, struct conn *conn, enum conn_cause cause)
@@ -297,11 +297,10 @@ void conn_close_gently(struct edge *edge, struct conn *conn, enum conn_cause cau
 void conn_bury(struct edge *edge, struct conn *conn)
 {
     ASSERT(conn->state == CONN_DOOMED);
-    list_remove(&conn->doomed);
+    list_remove(&conn->waiting);
     loop_forget(&edge->shard->loop, conn->fd);
     session_close(edge->chat, &conn->session);
-    memory_release(&edge->reads_budget, conn->held, conn->held_capacity);
-    conn->held = NULL;
+    conn_let_go(edge, conn);
     write_queue_clear(&edge->blocks, &conn->queue);
     tls_close(conn->tls);
     conn->tls = NULL;
@@ -318,8 +317,8 @@ struct conn_moving {
     struct letter letter;
     uint32_t from;
     struct conn conn; /* its fields but for lists, timers and buffers */
-    uint32_t size;
-    uint8_t held[];
+    struct inflow in; /* what was held; `bytes` */
+    uint8_t bytes[];
 };
 
 static void moving_comes_home(struct letter *letter, void *receiver)
@@ -327,7 +326,7 @@ static void moving_comes_home(struct letter *letter, void *receiver)
     struct edge *edge = edge_of(receiver);
     struct conn_moving *moving = CONTAINER_OF(letter, struct conn_moving, letter);
     edge->moving--;
-    memory_release(&edge->reads_budget, moving, sizeof(*moving) + moving->size);
+    memory_release(&edge->reads_budget, moving, sizeof(*moving) + moving->in.capacity);
 }
 
 /* What of a connection survives a move. */
@@ -344,9 +343,7 @@ static void conn_copy(struct conn *conn, const struct conn *from)
     conn->tls = from->tls;
     conn->accepted_ms = from->accepted_ms;
     conn->last_in_ms = from->last_in_ms;
-    conn->held_raw = from->held_raw;
     conn->websocket = from->websocket;
-    conn->scan = from->scan;
     conn->peer = from->peer;
     conn->traffic = from->traffic;
 }
@@ -358,14 +355,12 @@ static enum err conn_arrive(struct edge *edge, const struct conn_moving *moving)
         return ERR_FULL;
     }
     conn_copy(conn, &moving->conn);
-    enum err err =
-        conn_hold(edge, conn, (struct bytes){.data = moving->held, .size = moving->size});
+    enum err err = conn_hold(edge, conn, &moving->in, 0);
     if (err == ERR_OK) {
         err = conn_register(edge, conn);
     }
     if (err != ERR_OK) {
-        memory_release(&edge->reads_budget, conn->held, conn->held_capacity);
-        conn->held = NULL;
+        conn_let_go(edge, conn);
         conns_give(edge, conn);
         return err;
     }
@@ -390,11 +385,12 @@ static void moving_arrives(struct letter *letter, void *receiver)
 void conn_move(struct edge *edge, struct conn *conn, uint32_t shard)
 {
     ASSERT(conn->state == CONN_OPENING);
+    const struct held *held = conn->held; /* CONNECT is, if nothing else */
     struct conn_moving *moving =
-        memory_acquire(&edge->reads_budget, MEMORY_RANK_ADMIT, sizeof(*moving) + conn->held_size);
+        memory_acquire(&edge->reads_budget, MEMORY_RANK_ADMIT, sizeof(*moving) + held->size);
     if (moving == NULL || !write_queue_is_empty(&conn->queue)) {
         if (moving != NULL) {
-            memory_release(&edge->reads_budget, moving, sizeof(*moving) + conn->held_size);
+            memory_release(&edge->reads_budget, moving, sizeof(*moving) + held->size);
         }
         conn_doom(edge, conn, CAUSE_MEMORY);
         return;
@@ -402,15 +398,18 @@ void conn_move(struct edge *edge, struct conn *conn, uint32_t shard)
     *moving = (struct conn_moving){.letter = {.receive = moving_arrives},
                                    .from = edge->shard->index,
                                    .conn = *conn,
-                                   .size = conn->held_size};
-    memcpy(moving->held, conn->held, conn->held_size);
+                                   .in = {.area = moving->bytes,
+                                          .capacity = held->size,
+                                          .stream_size = held->size - held->raw,
+                                          .raw_size = held->raw,
+                                          .scan = held->scan}};
+    memcpy(moving->bytes, held->bytes, held->size);
 
     conn_unlink(edge, conn);
     conn_uncount(edge, conn);
     loop_forget(&edge->shard->loop, conn->fd);
     session_close(edge->chat, &conn->session);
-    memory_release(&edge->reads_budget, conn->held, conn->held_capacity);
-    conn->held = NULL;
+    conn_let_go(edge, conn);
     conns_give(edge, conn);
     edge->moving++;
     shard_post(edge->shard, shard, &moving->letter);

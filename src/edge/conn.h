@@ -22,16 +22,18 @@
  * and CONNECT is decoded again at home. It is registered in the table before it is
  * armed in the loop, and deleted before its descriptor is closed (semantics 8.2).
  *
- * An idle connection has no buffer: only an incomplete frame is kept.
+ * An idle connection has no buffer: only an incomplete frame is kept. There are tens of
+ * thousands of them, so what only some need stands elsewhere: in `held`, in the
+ * session's backlog.
  */
 #pragma once
 
 #include "chat/session.h"
+#include "edge/inflow.h"
 #include "edge/write_queue.h"
 #include "shard/timers.h"
 #include "system/crypto.h"
 #include "system/socket.h"
-#include "wire/jsonrpc.h"
 #include "wire/websocket.h"
 
 struct edge;
@@ -91,11 +93,20 @@ struct conn_traffic {
     uint64_t out_bytes;
 };
 
+/* Bytes that were read and not consumed: of the stream, then raw ones. */
+struct held {
+    uint32_t size;
+    uint32_t raw; /* how many of them, at the end, are raw */
+    uint32_t capacity;
+    struct jsonrpc_scan scan; /* as in the inflow that they come from */
+    uint8_t bytes[];
+};
+
 struct conn {
     struct session session; /* first: session and conn are found from each other */
     int fd;
-    enum conn_state state;
-    enum conn_dialect dialect;
+    uint8_t state;     /* enum conn_state */
+    uint8_t dialect;   /* enum conn_dialect */
     uint8_t transport; /* enum transport */
     uint8_t version;   /* negotiated; 0 before CONNECT */
     uint8_t device_flag;
@@ -115,29 +126,24 @@ struct conn {
     bool is_login_decided;  /* with login_reason; CONNECT is the first frame that is held */
     uint8_t login_reason;   /* enum chat_reason */
     uint8_t cause;          /* enum conn_cause; set with CLOSING and DOOMED */
-    uint32_t sends;         /* under way */
-    uint32_t next_free;     /* FREE: the next free slot */
-    struct tls *tls;        /* NULL on a plain connection */
-    struct list dirty;      /* in edge->dirty */
-    struct list waiting;    /* in edge->readable or edge->stalled */
-    struct list doomed;     /* in edge->doomed */
-    struct timer timer;     /* the next deadline to look at */
+    struct address peer;
+    uint32_t sends;      /* under way */
+    uint32_t next_free;  /* FREE: the next free slot */
+    struct tls *tls;     /* NULL on a plain connection */
+    struct list dirty;   /* in edge->dirty */
+    struct list waiting; /* in edge->readable, edge->stalled or edge->doomed */
+    struct timer timer;  /* the next deadline to look at */
     uint64_t accepted_ms;
     uint64_t last_in_ms;
     uint64_t close_at_ms; /* a kick is under way: closed then; 0: none */
     struct write_queue queue;
-    uint8_t *held; /* bytes read and not consumed: of the stream, then raw ones */
-    uint32_t held_size;
-    uint32_t held_raw; /* how many of them, at the end, are raw */
-    uint32_t held_capacity;
+    struct held *held; /* NULL: nothing */
     struct websocket_state websocket;
-    struct jsonrpc_scan scan;
     struct crypto_secret secret;
-    struct address peer;
     struct conn_traffic traffic;
 };
 
-_Static_assert(sizeof(struct conn) <= 640, "connections size memory (design 8)");
+_Static_assert(sizeof(struct conn) <= 352, "an idle connection is to cost 512 bytes (docs/memory)");
 
 /* A shard's connections: a table, reserved at start and touched as it fills. Private to conn.c. */
 struct conns {
@@ -184,9 +190,13 @@ void conn_enter(struct edge *edge, struct conn *conn, enum conn_state state);
 /* An open connection is to be closed at `at_ms`, whatever it does until then. */
 void conn_close_at(struct edge *edge, struct conn *conn, uint64_t at_ms, enum conn_cause cause);
 
-/* Keeps bytes that were read and not consumed, instead of what is held now; `bytes` may lie in the
- * held buffer itself. ERR_BUDGET: no memory; ERR_LIMIT: more than a frame can take. */
-MUST_USE enum err conn_hold(struct edge *edge, struct conn *conn, struct bytes bytes);
+/* Keeps what is left of `in` behind its first `consumed` bytes, instead of what is held now; it may
+ * lie in the held buffer itself. ERR_BUDGET: no memory; ERR_LIMIT: more than a frame can take. */
+MUST_USE enum err conn_hold(struct edge *edge, struct conn *conn, const struct inflow *in,
+                            size_t consumed);
+
+/* Forgets what is held. */
+void conn_let_go(struct edge *edge, struct conn *conn);
 
 /* It has something to write. */
 void conn_mark_dirty(struct edge *edge, struct conn *conn);

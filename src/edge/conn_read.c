@@ -24,49 +24,63 @@ static uint32_t held_limit(const struct conn *conn)
                                             : CONN_FRAME_BYTES_MAX + WEBSOCKET_RAW_BYTES_MAX;
 }
 
-static void held_release(struct edge *edge, struct conn *conn)
+void conn_let_go(struct edge *edge, struct conn *conn)
 {
-    memory_release(&edge->reads_budget, conn->held, conn->held_capacity);
-    conn->held = NULL;
-    conn->held_size = 0;
-    conn->held_capacity = 0;
+    if (conn->held != NULL) {
+        memory_release(&edge->reads_budget, conn->held, sizeof(*conn->held) + conn->held->capacity);
+        conn->held = NULL;
+    }
 }
 
-/* Grows (or makes) the held buffer, keeping what is in it. */
-static enum err held_grow(struct edge *edge, struct conn *conn, size_t capacity)
+static struct held *held_acquire(struct edge *edge, size_t capacity)
 {
-    uint8_t *held = memory_acquire(&edge->reads_budget, MEMORY_RANK_READ, capacity);
+    struct held *held =
+        memory_acquire(&edge->reads_budget, MEMORY_RANK_READ, sizeof(*held) + capacity);
+    if (held != NULL) {
+        *held = (struct held){.capacity = (uint32_t)capacity};
+    }
+    return held;
+}
+
+/* Twice the room, with what is in it. */
+static enum err held_grow(struct edge *edge, struct conn *conn)
+{
+    const struct held *small = conn->held;
+    struct held *held = held_acquire(edge, (size_t)small->capacity * 2);
     if (held == NULL) {
         return ERR_BUDGET;
     }
-    if (conn->held_size > 0) {
-        memcpy(held, conn->held, conn->held_size);
-    }
-    memory_release(&edge->reads_budget, conn->held, conn->held_capacity);
+    held->size = small->size;
+    held->raw = small->raw;
+    held->scan = small->scan;
+    memcpy(held->bytes, small->bytes, small->size);
+    conn_let_go(edge, conn);
     conn->held = held;
-    conn->held_capacity = (uint32_t)capacity;
     return ERR_OK;
 }
 
-enum err conn_hold(struct edge *edge, struct conn *conn, struct bytes bytes)
+enum err conn_hold(struct edge *edge, struct conn *conn, const struct inflow *in, size_t consumed)
 {
-    if (bytes.size == 0) {
-        held_release(edge, conn);
+    const size_t size = in->stream_size + in->raw_size - consumed;
+    if (size == 0) {
+        conn_let_go(edge, conn);
         return ERR_OK;
     }
-    if (bytes.size > EDGE_SCRATCH_BYTES + CONN_FRAME_BYTES_MAX * 2) {
+    if (size > EDGE_SCRATCH_BYTES + CONN_FRAME_BYTES_MAX * 2) {
         return ERR_LIMIT;
     }
-    if (bytes.size > conn->held_capacity) {
-        conn->held_size = 0; /* by then `bytes` does not lie in it: it would not fit there */
-        const enum err err = held_grow(edge, conn, bytes.size);
-        if (err != ERR_OK) {
-            return err;
+    if (conn->held == NULL || size > conn->held->capacity) {
+        struct held *held = held_acquire(edge, size);
+        if (held == NULL) {
+            return ERR_BUDGET;
         }
+        conn_let_go(edge, conn); /* nothing of `in` lies in it: that would not have been too much */
+        conn->held = held;
     }
-    ASSERT(conn->held != NULL);
-    memmove(conn->held, bytes.data, bytes.size);
-    conn->held_size = (uint32_t)bytes.size;
+    memmove(conn->held->bytes, in->area + consumed, size);
+    conn->held->size = (uint32_t)size;
+    conn->held->raw = (uint32_t)in->raw_size;
+    conn->held->scan = in->scan;
     return ERR_OK;
 }
 
@@ -271,7 +285,7 @@ static bool conn_takes_frames(const struct conn *conn)
 
 /* Hands on complete frames until none is left or one has to wait; `out_consumed` bytes of the
  * stream are done. */
-static enum flow conn_take_frames(struct edge *edge, struct conn *conn, const struct inflow *in,
+static enum flow conn_take_frames(struct edge *edge, struct conn *conn, struct inflow *in,
                                   size_t *out_consumed)
 {
     size_t consumed = 0;
@@ -279,7 +293,7 @@ static enum flow conn_take_frames(struct edge *edge, struct conn *conn, const st
     while (flow == FLOW_NEXT && consumed < in->stream_size && conn_takes_frames(conn)) {
         const struct bytes rest = {.data = in->area + consumed, .size = in->stream_size - consumed};
         size_t size = 0;
-        flow = conn->dialect == DIALECT_JSONRPC ? rpc_take(edge, conn, rest, &size)
+        flow = conn->dialect == DIALECT_JSONRPC ? rpc_take(edge, conn, rest, &in->scan, &size)
                                                 : wk_take(edge, conn, rest, &size);
         consumed += size;
     }
@@ -291,14 +305,12 @@ static enum flow conn_take_frames(struct edge *edge, struct conn *conn, const st
 static void conn_keep(struct edge *edge, struct conn *conn, const struct inflow *in,
                       size_t consumed)
 {
-    const struct bytes rest = {.data = in->area + consumed,
-                               .size = in->stream_size + in->raw_size - consumed};
-    if (rest.size > held_limit(conn) && !conn->is_paused) {
+    const size_t rest = in->stream_size + in->raw_size - consumed;
+    if (rest > held_limit(conn) && !conn->is_paused) {
         conn_doom(edge, conn, CAUSE_PROTOCOL);
         return;
     }
-    conn->held_raw = (uint32_t)in->raw_size;
-    if (conn_hold(edge, conn, rest) != ERR_OK) {
+    if (conn_hold(edge, conn, in, consumed) != ERR_OK) {
         conn_doom(edge, conn, CAUSE_MEMORY);
     }
 }
@@ -345,11 +357,16 @@ static void conn_consume(struct edge *edge, struct conn *conn, struct inflow *in
 /* What is held, as an inflow. */
 static struct inflow inflow_held(const struct conn *conn)
 {
+    struct held *held = conn->held;
+    if (held == NULL) {
+        return (struct inflow){.area = NULL};
+    }
     return (struct inflow){
-        .area = conn->held,
-        .capacity = conn->held_capacity,
-        .stream_size = conn->held_size - conn->held_raw,
-        .raw_size = conn->held_raw,
+        .area = held->bytes,
+        .capacity = held->capacity,
+        .stream_size = held->size - held->raw,
+        .raw_size = held->raw,
+        .scan = held->scan,
     };
 }
 
@@ -391,22 +408,19 @@ static enum err conn_handshake(struct edge *edge, struct conn *conn)
  * else in the held buffer itself, which grows with what has really come. */
 static enum err inflow_prepare(struct edge *edge, struct conn *conn, struct inflow *in)
 {
-    if (conn->held_size + READ_ROOM_MIN <= EDGE_SCRATCH_BYTES / 2) {
-        if (conn->held_size > 0) {
-            memcpy(edge->scratch, conn->held, conn->held_size);
-        }
-        *in = (struct inflow){.area = edge->scratch, .capacity = EDGE_SCRATCH_BYTES};
-    } else {
-        if (conn->held_capacity - conn->held_size < READ_ROOM_MIN) {
-            const enum err err = held_grow(edge, conn, (size_t)conn->held_capacity * 2);
-            if (err != ERR_OK) {
-                return err;
-            }
-        }
-        *in = (struct inflow){.area = conn->held, .capacity = conn->held_capacity};
+    const uint32_t size = conn->held != NULL ? conn->held->size : 0;
+    if (size + READ_ROOM_MIN > EDGE_SCRATCH_BYTES / 2) {
+        const bool has_room = conn->held->capacity - size >= READ_ROOM_MIN;
+        const enum err err = has_room ? ERR_OK : held_grow(edge, conn);
+        *in = inflow_held(conn);
+        return err;
     }
-    in->stream_size = conn->held_size - conn->held_raw;
-    in->raw_size = conn->held_raw;
+    *in = inflow_held(conn);
+    if (size > 0) {
+        memcpy(edge->scratch, in->area, size);
+    }
+    in->area = edge->scratch;
+    in->capacity = EDGE_SCRATCH_BYTES;
     return ERR_OK;
 }
 
@@ -487,7 +501,7 @@ void conn_read(struct edge *edge, struct conn *conn)
 void conn_resume(struct edge *edge, struct conn *conn)
 {
     conn->is_paused = false;
-    if (conn->held_size > 0 && conn_takes_frames(conn)) {
+    if (conn->held != NULL && conn_takes_frames(conn)) {
         struct inflow in = inflow_held(conn);
         const uint32_t generation = conn->session.id.generation;
         conn_consume(edge, conn, &in);

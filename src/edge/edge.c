@@ -217,7 +217,7 @@ void edge_write(struct edge *edge)
 void edge_bury(struct edge *edge)
 {
     while (!list_is_empty(&edge->doomed)) {
-        conn_bury(edge, CONTAINER_OF(edge->doomed.next, struct conn, doomed));
+        conn_bury(edge, CONTAINER_OF(edge->doomed.next, struct conn, waiting));
     }
 }
 

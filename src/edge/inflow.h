@@ -6,6 +6,8 @@
  */
 #pragma once
 
+#include "wire/jsonrpc.h"
+
 #include <stddef.h>
 #include <stdint.h>
 
@@ -16,6 +18,7 @@ struct inflow {
     size_t capacity;
     size_t stream_size;
     size_t raw_size;
+    struct jsonrpc_scan scan; /* how far the object at the front was looked at */
 };
 
 /* What becomes of a frame. */

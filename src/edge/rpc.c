@@ -310,11 +310,12 @@ static enum flow take_object(struct edge *edge, struct conn *conn, struct bytes 
     return flow;
 }
 
-enum flow rpc_take(struct edge *edge, struct conn *conn, struct bytes stream, size_t *out_size)
+enum flow rpc_take(struct edge *edge, struct conn *conn, struct bytes stream,
+                   struct jsonrpc_scan *scan, size_t *out_size)
 {
     size_t size = 0;
     *out_size = 0;
-    const enum err err = jsonrpc_object_size(stream, &conn->scan, &size);
+    const enum err err = jsonrpc_object_size(stream, scan, &size);
     if (err == ERR_AGAIN) {
         return FLOW_HOLD;
     }

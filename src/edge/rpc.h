@@ -16,8 +16,9 @@
 struct conn;
 struct edge;
 
-/* As wk_take, for JSON objects. */
-enum flow rpc_take(struct edge *edge, struct conn *conn, struct bytes stream, size_t *out_size);
+/* As wk_take, for JSON objects. `scan` is how far the object was looked at before. */
+enum flow rpc_take(struct edge *edge, struct conn *conn, struct bytes stream,
+                   struct jsonrpc_scan *scan, size_t *out_size);
 
 /* As wk_finish_login, for `connect`: a result, or an error when refused (jsonrpc 4.3). */
 size_t rpc_finish_login(struct edge *edge, struct conn *conn, struct bytes stream);

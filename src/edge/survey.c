@@ -26,9 +26,16 @@ void survey_release(struct survey *survey)
 static uint64_t conn_bytes(const struct conn *conn)
 {
     const struct session *session = &conn->session;
-    uint64_t bytes = sizeof(*conn) + conn->held_capacity + session->device_id.size;
-    bytes += (uint64_t)session->unacked.capacity * sizeof(struct unacked_entry);
-    bytes += session->cursors != NULL ? SESSION_CURSORS_MAX * sizeof(struct cursor) : 0;
+    uint64_t bytes = sizeof(*conn) + session->device_id_size;
+    if (conn->held != NULL) {
+        bytes += sizeof(*conn->held) + conn->held->capacity;
+    }
+    const struct backlog *backlog = session->backlog;
+    if (backlog != NULL) {
+        bytes += sizeof(*backlog);
+        bytes += (uint64_t)backlog->unacked.capacity * sizeof(struct unacked_entry);
+        bytes += backlog->cursors != NULL ? SESSION_CURSORS_MAX * sizeof(struct cursor) : 0;
+    }
     for (const struct write_block *block = conn->queue.first; block != NULL; block = block->next) {
         bytes += sizeof(*block) + block->capacity;
     }

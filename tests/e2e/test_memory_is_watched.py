@@ -75,6 +75,32 @@ def test_the_largest_connections_users_and_channels_are_told(start_server, login
     assert channel_of(server, group)["channel_type"] == 2
 
 
+def held_by_clients(server) -> int:
+    """What connections, users and sessions have, in all shards."""
+    return sum(line["used"] for line in ledger(server)["holders"]
+               if line["part"] == "shard" and line["holder"] in ("connections", "sessions"))
+
+
+def test_an_idle_connection_costs_half_a_kibibyte(start_server, login):
+    server = start_server()
+    before = held_by_clients(server)
+    for i in range(100):
+        login(f"idle{i:04}", server)
+    assert held_by_clients(server) - before <= 100 * 512
+
+
+def test_what_is_remembered_of_messages_goes_when_they_are_acknowledged(start_server, login, name):
+    server = start_server(messageRetry={"interval": "1s", "scanInterval": "1s"})
+    anna, bob = login(name("anna"), server), login(name("bob"), server)
+    idle = held_by_clients(server)
+    anna.tell(bob.uid, b"hello")
+    assert held_by_clients(server) > idle  # until it is acknowledged, and a little longer
+    assert bob.receive().plain == b"hello"
+    eventually(lambda: held_by_clients(server) <= idle)
+    anna.tell(bob.uid, b"again")
+    assert bob.receive().plain == b"again"
+
+
 def test_the_ledger_is_in_the_metrics_and_is_drawn(server):
     metrics = fetch(server, "/metrics").decode()
     assert re.search(r"^jingu_memory_resident_bytes [1-9]", metrics, re.M)
