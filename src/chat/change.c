@@ -151,9 +151,8 @@ enum row_effect { ROW_STAYS, ROW_OVERWRITTEN, ROW_IF_ABSENT, ROW_HIDDEN, ROW_END
 /* A person's allow list is another matter: see change_list_pairs. */
 static enum row_effect change_row_effect(const struct change *change)
 {
-    const uint8_t type = change->name.type;
-    if (type == CHANNEL_LIVE || type == CHANNEL_TEMP || type == CHANNEL_PERSON) {
-        return ROW_STAYS; /* the first two are in nobody's list (semantics 2.1) */
+    if (change->name.type == CHANNEL_LIVE || change->name.type == CHANNEL_PERSON) {
+        return ROW_STAYS; /* live channels are in nobody's list (semantics 2.1) */
     }
     const bool is_removal = change->kind == CHANGE_REMOVE;
     switch (change->list) {
@@ -203,7 +202,8 @@ static void change_read_arrives(struct letter *letter, void *receiver)
 /* In which channels a member finds the commands that he has missed (http-api 12.1). */
 static bool change_has_commands(const struct change *change)
 {
-    return change->list == LIST_SUBSCRIBER && change->name.type != CHANNEL_DATA;
+    return change->list == LIST_SUBSCRIBER && change->name.type != CHANNEL_DATA &&
+           change->name.type != CHANNEL_TEMP;
 }
 
 /* In the list with everything read, and without the commands from before he joined. Who is a member

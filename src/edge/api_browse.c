@@ -83,15 +83,12 @@ static enum err fill_page(struct http_request *request, fill_page_fn *fill)
     return page->rows != NULL ? fill(request, input) : ERR_FULL;
 }
 
-/* {"`name`":`value`,"more":…,"data":[…]} */
-static enum err write_page(struct http_request *request, const char *name, uint64_t value,
-                           write_row_fn *write)
+/* The rows, in the object that has been begun. */
+static enum err write_page(struct http_request *request, write_row_fn *write)
 {
     const struct browse_page *page = &((const struct browse_input *)request->work)->page;
     struct json_text *json = &request->json;
     enum err err = ERR_OK;
-    json_text_object_begin(json);
-    write_number(json, name, value);
     write_number(json, "more", page->has_more);
     json_text_key(json, "data");
     json_text_array_begin(json);
@@ -107,7 +104,12 @@ static enum err write_page(struct http_request *request, const char *name, uint6
 static enum err read_page(struct http_request *request, fill_page_fn *fill, write_row_fn *write)
 {
     const enum err err = fill_page(request, fill);
-    return err == ERR_OK ? write_page(request, "total", 0, write) : err;
+    if (err != ERR_OK) {
+        return err;
+    }
+    json_text_object_begin(&request->json);
+    write_number(&request->json, "total", 0);
+    return write_page(request, write);
 }
 
 /* ---- Channels. ---- */
@@ -307,9 +309,14 @@ static enum err write_placed_channel(struct http_request *request, const struct 
 static enum err read_placed_channels(struct http_request *request)
 {
     const enum err err = fill_page(request, fill_channels);
+    if (err != ERR_OK) {
+        return err;
+    }
     const struct browse_input *input = request->work;
-    return err == ERR_OK ? write_page(request, "running", input->seen_count, write_placed_channel)
-                         : err;
+    json_text_object_begin(&request->json);
+    write_number(&request->json, "total", 0);
+    write_number(&request->json, "running", input->seen_count);
+    return write_page(request, write_placed_channel);
 }
 
 void api_browse_node_channels(struct http_request *request)

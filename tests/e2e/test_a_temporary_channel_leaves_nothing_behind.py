@@ -18,7 +18,7 @@ def metric(api, name: str) -> int:
 
 def test_each_message_goes_to_the_list_of_its_time(api, login, name):
     anna, bob, carl = (login(name(word)) for word in ("anna", "bob", "carl"))
-    lend(api, name("t"), anna.uid, bob.uid, bob.uid).ok()
+    lend(api, name("t"), anna.uid, bob.uid).ok()
     api.send(b"one", name("t"), TEMPORARY)
     api.send(b"passing", name("t"), TEMPORARY, header={"no_persist": 1})
     lend(api, name("t"), bob.uid, carl.uid).ok()

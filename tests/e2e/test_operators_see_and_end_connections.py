@@ -190,7 +190,7 @@ class TestAClusterOfOne:
             api.group(f"g{i}", "a")
         api.send(b"x", "g1")
         page = api.get("/cluster/nodes/1001/channels", limit=3).bare()
-        assert (page["running"], page["more"], len(page["data"])) == (5, 1, 3)
+        assert (page["total"], page["running"], page["more"], len(page["data"])) == (0, 5, 1, 3)
         rest = api.get("/cluster/nodes/1001/channels", limit=3, offset_created_at=page["data"][-1]["created_at"]).bare()
         assert rest["more"] == 0
         shown = page["data"] + rest["data"]
