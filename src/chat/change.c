@@ -303,7 +303,7 @@ static void change_write_member(struct chat *chat, const struct change *change, 
 static bool change_lists_pairs(const struct change *change)
 {
     return change->name.type == CHANNEL_PERSON && change->list == LIST_ALLOW &&
-           change->kind == CHANGE_ADD && !change->is_reset;
+           change->kind == CHANGE_ADD && !change->is_reset && !change->is_answer;
 }
 
 static void change_go_on(struct chat *chat, struct change *change)
@@ -401,7 +401,7 @@ static void change_begin(struct chat *chat, struct change *change)
         return;
     }
     if (change->kind == CHANGE_PUT) {
-        channel->row.flags = change->flags;
+        channel->row.flags = (channel->row.flags & change->flags_kept) | change->flags;
     } else if (change->kind == CHANGE_DISBAND) {
         channel->row.flags |= CHANNEL_FLAG_DISBAND;
     }
@@ -498,7 +498,11 @@ static void change_arrives(struct letter *letter, void *receiver)
     }
     change->op.run = change_run;
     change->op.fail = change_fail;
-    channel_enqueue(chat, channel, &change->op);
+    if (change->is_answer) {
+        channel_go_ahead(chat, channel, &change->op);
+    } else {
+        channel_enqueue(chat, channel, &change->op);
+    }
 }
 
 void change_post(struct change *change, struct mailer *mailer, struct shard *const *shards,

@@ -11,6 +11,10 @@
  * What each change does to the conversations of the uids follows semantics 2.5
  * and http-api 7.6 to 7.15.
  *
+ * What a data source answers is a change like any other, but for two things: it does
+ * not wait for the sends that wait for it (channel.h), and whom a person allows by it
+ * gets no conversation, since nobody has done anything.
+ *
  * Ownership: acquired and released by the asker; the uids are borrowed from it
  * until the change has come home.
  */
@@ -49,7 +53,9 @@ struct change {
     enum change_kind kind;
     enum list_kind list;
     bool is_reset;
+    bool is_answer;           /* of a data source: it goes before sends that wait for it */
     uint32_t flags;           /* CHANGE_PUT: a sum of enum channel_flag */
+    uint32_t flags_kept;      /* CHANGE_PUT: flags that stay as they are */
     struct channel_name name; /* the id is borrowed from the asker, as the uids are */
     const struct bytes *uids;
     uint32_t uids_count;

@@ -18,7 +18,7 @@ static struct channel **channels_bucket(const struct channels *channels, uint64_
 }
 
 /* The type is part of a channel's name: it goes into the hash as the last byte. */
-static uint64_t channel_hash(const struct chat *chat, struct channel_name name)
+uint64_t channel_name_hash(const struct chat *chat, struct channel_name name)
 {
     return hash_siphash(&chat->settings->hash_key, name.id) + name.type * 0x9e3779b97f4a7c15ULL;
 }
@@ -39,8 +39,8 @@ enum err channels_init(struct channels *channels, struct budget *budget)
 static bool channel_is_idle(const struct channel *channel)
 {
     return channel->in_flight == 0 && channel->readings == 0 && channel->walks == 0 &&
-           list_is_empty(&channel->queue) && list_is_empty(&channel->undelivered) &&
-           list_is_empty(&channel->sends);
+           list_is_empty(&channel->queue) && channel->ahead == NULL && !channel->is_inquiring &&
+           list_is_empty(&channel->undelivered) && list_is_empty(&channel->sends);
 }
 
 static void channel_release(struct chat *chat, struct channel *channel)
@@ -132,7 +132,7 @@ static void channels_rehash(struct channels *channels)
 
 struct channel *channels_find(struct chat *chat, struct channel_name name)
 {
-    const uint64_t hash = channel_hash(chat, name);
+    const uint64_t hash = channel_name_hash(chat, name);
     struct channel *channel = *channels_bucket(&chat->channels, hash);
     while (channel != NULL) {
         if (channel->hash == hash && channel->type == name.type &&
@@ -166,6 +166,12 @@ static void channel_read_blocking(struct reading *reading)
 
 static void channel_fail(struct chat *chat, struct channel *channel, enum err why)
 {
+    struct op *ahead = channel->ahead;
+    channel->ahead = NULL;
+    channel->is_begun = false;
+    if (ahead != NULL) {
+        ahead->fail(chat, ahead, why);
+    }
     struct list *item;
     while ((item = list_pop_front(&channel->queue)) != NULL) {
         struct op *op = CONTAINER_OF(item, struct op, link);
@@ -247,7 +253,7 @@ struct channel *channels_get(struct chat *chat, struct channel_name name)
     channel->type = name.type;
     channel->id_size = (uint16_t)name.id.size;
     memcpy(channel->id, name.id.data, name.id.size);
-    channel->hash = channel_hash(chat, name);
+    channel->hash = channel_name_hash(chat, name);
     list_init(&channel->queue);
     list_init(&channel->sends);
     list_init(&channel->marks);
@@ -273,25 +279,55 @@ void channel_enqueue(struct chat *chat, struct channel *channel, struct op *op)
     }
 }
 
+void channel_go_ahead(struct chat *chat, struct channel *channel, struct op *op)
+{
+    ASSERT(channel->ahead == NULL);
+    channel->ahead = op;
+    channel_advance(chat, channel);
+}
+
+/* False: it has to wait. */
+static bool channel_run_ahead(struct chat *chat, struct channel *channel)
+{
+    struct op *op = channel->ahead;
+    channel->ahead = NULL;
+    if (op->run(chat, channel, op) == ERR_AGAIN) {
+        channel->ahead = op;
+        return false;
+    }
+    return true;
+}
+
+static bool channel_run_first(struct chat *chat, struct channel *channel)
+{
+    struct op *op = CONTAINER_OF(channel->queue.next, struct op, link);
+    list_remove(&op->link);
+    op->is_held = false;
+    channel->is_begun = false;
+    if (op->run(chat, channel, op) == ERR_AGAIN) {
+        list_push_front(&channel->queue, &op->link);
+        channel->is_begun = !op->is_held;
+        return false;
+    }
+    return true;
+}
+
 void channel_advance(struct chat *chat, struct channel *channel)
 {
     if (channel->is_advancing) {
         return; /* an op that answered at once called back; the loop below goes on */
     }
     channel->is_advancing = true;
-    while (!list_is_empty(&channel->queue)) {
+    bool is_going = true;
+    while (is_going && (channel->ahead != NULL || !list_is_empty(&channel->queue))) {
         if (channel->is_stale && channel->in_flight == 0 && channel->readings == 0) {
             channel_load(chat, channel);
         }
         if (channel->is_stale || channel->state == CHANNEL_OBJECT_LOADING) {
             break;
         }
-        struct op *op = CONTAINER_OF(channel->queue.next, struct op, link);
-        list_remove(&op->link);
-        if (op->run(chat, channel, op) == ERR_AGAIN) {
-            list_push_front(&channel->queue, &op->link);
-            break;
-        }
+        is_going = channel->ahead != NULL && !channel->is_begun ? channel_run_ahead(chat, channel)
+                                                                : channel_run_first(chat, channel);
     }
     channel->is_advancing = false;
 }

@@ -52,6 +52,9 @@ struct channel {
     uint32_t in_flight;      /* ops whose entries are not home yet */
     uint32_t readings;       /* readings under way that will come back to this object */
     struct list queue;       /* ops that wait */
+    struct op *ahead;        /* goes before the queue; NULL: nothing does */
+    bool is_begun;           /* the queue's first has done a part: nothing passes it */
+    bool is_inquiring;       /* the queue's first waits for the data source (inquiry.h) */
     uint32_t row_sends;      /* of those in flight: sends that write conversation rows */
     struct list sends;       /* sends in flight, for repeats that come meanwhile */
     struct list marks;       /* marks in flight */
@@ -88,11 +91,18 @@ void channels_deinit(struct chat *chat);
  * end of this turn, and as long as something of it is in flight or queued. */
 MUST_USE struct channel *channels_get(struct chat *chat, struct channel_name name);
 
+/* A hash of a channel's name, the same on all shards. */
+uint64_t channel_name_hash(const struct chat *chat, struct channel_name name);
+
 /* The object if there is one, or NULL. */
 struct channel *channels_find(struct chat *chat, struct channel_name name);
 
 /* Puts an op behind those that wait, and does what can be done. */
 void channel_enqueue(struct chat *chat, struct channel *channel, struct op *op);
+
+/* The same for what the data source has answered, which the queue may be waiting for: it is done
+ * before all that has not been begun. There is one at a time. */
+void channel_go_ahead(struct chat *chat, struct channel *channel, struct op *op);
 
 /* Goes on with the queue; to be called when what its first op waited for has come. */
 void channel_advance(struct chat *chat, struct channel *channel);

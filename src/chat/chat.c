@@ -82,7 +82,8 @@ enum err chat_init(struct chat *chat, const struct chat_options *options)
         memory_acquire_zeroed(&chat->channels_budget, MEMORY_RANK_DRAIN, slots_bytes());
     chat->facts.slots = memory_acquire_zeroed(&chat->channels_budget, MEMORY_RANK_DRAIN,
                                               FACTS_SLOTS * sizeof(struct facts_slot));
-    if (chat->ids_last == NULL || chat->facts.slots == NULL) {
+    if (chat->ids_last == NULL || chat->facts.slots == NULL ||
+        inquiries_init(chat, options->desk) != ERR_OK) {
         goto fail;
     }
     chat->numbers_last = (uint32_t *)&chat->ids_last[SLOTS_COUNT];
@@ -106,6 +107,7 @@ enum err chat_init(struct chat *chat, const struct chat_options *options)
     return ERR_OK;
 
 fail:
+    inquiries_deinit(chat);
     memory_release(&chat->channels_budget, chat->facts.slots,
                    FACTS_SLOTS * sizeof(struct facts_slot));
     memory_release(&chat->channels_budget, chat->ids_last, slots_bytes());
@@ -152,6 +154,7 @@ void chat_deinit(struct chat *chat)
     users_deinit(&chat->users);
     memory_release(&chat->channels_budget, chat->system_hashes,
                    chat->system_capacity * sizeof(uint64_t));
+    inquiries_deinit(chat);
     memory_release(&chat->channels_budget, chat->facts.slots,
                    FACTS_SLOTS * sizeof(struct facts_slot));
     memory_release(&chat->channels_budget, chat->ids_last, slots_bytes());
@@ -161,7 +164,8 @@ void chat_deinit(struct chat *chat)
 bool chat_is_idle(const struct chat *chat)
 {
     return chat->entry == NULL && chat->entries_away == 0 && chat->parts_away == 0 &&
-           chat->marks_away == 0 && budget_used(&chat->readings_budget) == 0;
+           chat->marks_away == 0 && chat->inquiries.away_count == 0 &&
+           budget_used(&chat->readings_budget) == 0;
 }
 
 static void entry_comes_home(struct letter *letter, void *receiver)

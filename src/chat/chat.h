@@ -11,6 +11,7 @@
 #include "chat/channel.h"
 #include "chat/delivery.h"
 #include "chat/facts.h"
+#include "chat/inquiry.h"
 #include "chat/session.h"
 #include "chat/stream.h"
 #include "chat/temporary.h"
@@ -64,6 +65,7 @@ struct chat {
     struct users users;
     struct channels channels;
     struct facts_cache facts;
+    struct inquiries inquiries;
     struct streams streams;
     struct temporaries temporaries;
     struct deliveries deliveries;
@@ -101,9 +103,10 @@ struct chat_options {
     struct readers *readers;
     const struct chat_settings *settings;
     const struct session_port *port;
-    uint64_t clock_floor_ms; /* store_last_ms at start */
-    uint32_t notices;        /* a sum of enum notice */
-    struct bell *bell;       /* NULL without notices */
+    uint64_t clock_floor_ms;         /* store_last_ms at start */
+    uint32_t notices;                /* a sum of enum notice */
+    struct bell *bell;               /* NULL without notices */
+    const struct inquiry_desk *desk; /* NULL: no data source is asked for lists */
 };
 
 MUST_USE enum err chat_init(struct chat *chat, const struct chat_options *options);

@@ -23,8 +23,9 @@ bool first_rows_are_due(const struct chat *chat, const struct channel *channel,
     }
     const bool is_listed =
         channel->type == CHANNEL_PERSON || channel->type == CHANNEL_CUSTOMER_SERVICE;
+    /* Enforced allow lists make the rows when they are told; what is asked for makes none. */
     return is_listed && channel->last_seq[LOG_CHAT] == 0 &&
-           chat->settings->is_person_allow_list_off;
+           (chat->settings->is_person_allow_list_off || inquiries_have_lists(chat));
 }
 
 struct first_rows *first_rows_acquire(struct chat *chat, const struct channel *channel)

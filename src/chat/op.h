@@ -11,6 +11,8 @@
 #include "base/list.h"
 #include "shard/mailbox.h"
 
+#include <stdbool.h>
+
 struct channel;
 struct chat;
 struct op;
@@ -25,6 +27,7 @@ typedef void op_fail_fn(struct chat *chat, struct op *op, enum err why);
 struct op {
     struct letter letter;
     struct list link; /* in the channel's queue */
+    bool is_held;     /* run gave ERR_AGAIN and has begun nothing: others may pass (channel.h) */
     op_run_fn *run;
     op_fail_fn *fail;
     struct mailbox *home; /* where the answer goes */

@@ -152,6 +152,9 @@ static enum err send_read(struct chat *chat, struct send *send, reading_fn *run)
 static enum err send_learn_facts(struct chat *chat, struct channel *channel, struct send *send)
 {
     const uint64_t sender_hash = chat_hash(chat, send->from_uid);
+    if (inquiry_holds_for_receiver(chat, channel, send)) {
+        return ERR_AGAIN;
+    }
     if (facts_find(&chat->facts, channel, sender_hash, &send->facts)) {
         return ERR_OK;
     }
@@ -519,6 +522,9 @@ static enum err send_run(struct chat *chat, struct channel *channel, struct op *
     }
     send->channel = channel;
     send->chat = chat;
+    if (inquiry_holds(chat, channel, send)) {
+        return ERR_AGAIN;
+    }
     enum chat_reason reason = CHAT_REASON_SUCCESS;
     enum err err = send_check_permission(chat, channel, send, &reason);
     if (err == ERR_AGAIN) {

@@ -62,6 +62,7 @@ struct send {
     struct facts facts;     /* of the sender; with has_facts */
     uint32_t facts_version; /* the member version they were read under; 0: not read */
     bool is_reading;        /* a reading is under way: nothing else can be done */
+    bool is_inquired;       /* the data source has been asked, as far as it is (inquiry.h) */
     bool is_searched;       /* the log was searched for a first result */
     enum err read_result;
     struct first_rows *first_rows; /* the rows it writes besides itself; NULL: none */

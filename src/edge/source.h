@@ -1,5 +1,5 @@
 /*
- * source.h -- the thread that asks the back end: the data source (webhook 7).
+ * source.h -- the thread that asks the back end: the data source (webhook 7, ADR 22).
  *
  * It exists only with `datasource.addr`. It asks over HTTP, several questions at once
  * in one loop, and brings the answers to the shards as changes of their own kinds; it
@@ -9,8 +9,11 @@
  *   (1) the last good answer counts until there is another: an answer that does not
  *       come, or cannot be read, changes nothing;
  *   (2) a slow or dead back end costs no memory and delays nobody beyond the time-out;
- *       all of this thread's memory is within `memory_bytes`;
- *   (3) what was asked of others has come home before the thread ends.
+ *       all of this thread's memory is within `memory_bytes`; when more is asked than
+ *       can be, who asks goes on with what is stored;
+ *   (3) a channel is asked for once at a time, whoever asks, and not again while its
+ *       answer is fresh or it has just failed;
+ *   (4) what was asked of others has come home before the thread ends.
  *
  * Started and stopped by one other thread.
  */
@@ -19,11 +22,14 @@
 #include "base/hash.h"
 #include "base/prng.h"
 #include "edge/courier.h"
+#include "edge/source_flight.h"
 #include "edge/source_system.h"
+#include "edge/source_table.h"
 #include "shard/mailbox.h"
 #include "system/thread.h"
 #include "telemetry/metric.h"
 
+struct inquiry;
 struct shard;
 struct store;
 
@@ -38,8 +44,11 @@ struct store;
 /* What is configured. Texts are borrowed for source_start, all else outlives the thread. */
 struct source_options {
     const char *addr; /* datasource.addr */
+    bool asks_lists;  /* members, deny and allow list of channels */
+    bool asks_info;   /* flags of channels */
     uint32_t timeout_ms;
-    uint64_t ttl_ms; /* how long an answer is fresh */
+    uint64_t ttl_ms;   /* how long an answer is fresh */
+    uint64_t retry_ms; /* how long a channel rests after a failure */
     size_t answer_bytes_max;
     uint64_t memory_bytes; /* the root budget of this thread */
 
@@ -48,6 +57,9 @@ struct source_options {
     uint32_t shards_count;
     struct metrics_slot *metrics; /* this thread's own */
 };
+
+#define SOURCE_FLIGHTS       16u  /* channels that are asked for at once */
+#define SOURCE_INQUIRIES_MAX 256u /* that wait for one of them */
 
 /* Private to the source files. */
 struct source {
@@ -68,6 +80,13 @@ struct source {
     struct prng prng;
     char addr[SOURCE_URL_BYTES_MAX];
     struct source_system system;
+    struct source_flight flights[SOURCE_FLIGHTS];
+    bool has_flights; /* channels are asked for at all */
+    struct source_table table;
+    struct list inquiries; /* that wait for a flight, oldest first */
+    uint32_t inquiries_count;
+    uint32_t silences;      /* questions in a row that nobody answered */
+    uint64_t down_until_ns; /* with so many: nobody is asked before */
 };
 
 /* ERR_DENIED: the address is no URL. ERR_BUDGET: memory_bytes is below SOURCE_MEMORY_MIN.
@@ -83,3 +102,17 @@ bool source_is_quiet(const struct source *source);
 
 /* Ends the thread. The shards have ended. */
 void source_stop(struct source *source);
+
+/* Receives the letter of an inquiry (chat/inquiry.h), on this thread; `receiver` is the source. */
+void source_take_inquiry(struct letter *letter, void *receiver);
+
+/* ---- For the parts of the thread. ---- */
+
+/* A question was answered, somehow, or nobody was there. */
+void source_heard(struct source *source, bool was_there);
+
+/* Has nobody been there lately? Then nobody is asked for a while. */
+bool source_is_down(const struct source *source);
+
+/* A flight has come to its end: its inquiries go home. */
+void source_landed(struct source *source, struct source_flight *flight);

@@ -74,6 +74,7 @@ static void apply(struct source_system *system)
 static void answered(struct source_call *call)
 {
     struct source_system *system = CONTAINER_OF(call, struct source_system, call);
+    source_heard(system->source, call->courier.status != 0);
     system->hash = source_call_hash(call, &system->source->hash_key);
     if (source_call_uids(call, &system->uids) != ERR_OK) {
         failed(system);

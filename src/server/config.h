@@ -119,8 +119,11 @@ struct config {
     uint64_t webhook_outbox_age_ms;
     const char *agent_webhook_http_addr;
     const char *datasource_addr; /* "": nothing is asked */
+    bool is_datasource_lists_on;
+    bool is_datasource_info_on; /* datasource.channelInfoOn */
     uint64_t datasource_timeout_ms;
     uint64_t datasource_ttl_ms;
+    uint64_t datasource_retry_ms;
     uint64_t datasource_answer_bytes;
     uint64_t webhook_parallel_max; /* eventPoolSize */
 

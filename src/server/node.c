@@ -54,6 +54,7 @@ struct node {
     struct http http;
     struct webhook webhook;
     struct source source;
+    struct inquiry_desk desk; /* where shards ask it */
     struct bell bell;
     uint32_t notices;        /* a sum of enum notice: what the back end is told */
     uint64_t clock_floor_ms; /* store_last_ms at start */
@@ -322,6 +323,7 @@ static enum err init_core(struct node *node, uint32_t index, const struct capaci
         .clock_floor_ms = node->clock_floor_ms,
         .notices = node->notices,
         .bell = node->has_bell ? &node->bell : NULL,
+        .desk = node->desk.mailbox != NULL ? &node->desk : NULL,
     };
     err = chat_init(&core->chat, &chat);
     if (err != ERR_OK) {
@@ -397,6 +399,11 @@ static enum err prepare_couriers(struct node *node, const struct config *config,
         err = bell_open(&node->bell);
         node->has_bell = err == ERR_OK;
     }
+    if (has_source(capacity) && (config->is_datasource_lists_on || config->is_datasource_info_on)) {
+        node->desk = (struct inquiry_desk){.mailbox = &node->source.mailbox,
+                                           .receive = source_take_inquiry,
+                                           .has_lists = config->is_datasource_lists_on};
+    }
     return err;
 }
 
@@ -441,8 +448,11 @@ static enum err start_source(struct node *node, const struct config *config,
     }
     const struct source_options options = {
         .addr = config->datasource_addr,
+        .asks_lists = config->is_datasource_lists_on,
+        .asks_info = config->is_datasource_info_on,
         .timeout_ms = (uint32_t)config->datasource_timeout_ms,
         .ttl_ms = config->datasource_ttl_ms,
+        .retry_ms = config->datasource_retry_ms,
         .answer_bytes_max = config->datasource_answer_bytes,
         .memory_bytes = capacity->source_bytes,
         .store = node->store,

@@ -154,6 +154,11 @@
     M(SOURCE_CALLS_UNREADABLE, COUNTER, "jingu_datasource_calls_total", "result", "unreadable", "") \
     M(SOURCE_CALLS_LARGE,     COUNTER, "jingu_datasource_calls_total", "result", "too_large", "") \
     M(SOURCE_CALLS_FULL,      COUNTER, "jingu_datasource_calls_total", "result", "no_memory", "") \
+    M(SOURCE_CHANNELS_ANSWERED, COUNTER, "jingu_datasource_channels_total", "result", "answered", "Channels that the data source was asked for, by result.") \
+    M(SOURCE_CHANNELS_FAILED, COUNTER, "jingu_datasource_channels_total", "result", "failed", "") \
+    M(SOURCE_INQUIRIES_SPARED, COUNTER, "jingu_datasource_channels_total", "result", "spared", "") \
+    M(SOURCE_INQUIRIES_FULL,  COUNTER, "jingu_datasource_channels_total", "result", "full", "") \
+    M(SOURCE_CHANGES,         COUNTER, "jingu_datasource_changes_total", "", "", "Changes of lists and flags that answers of the data source have made.") \
     /* HTTP. */ \
     M(HTTP_OK,                COUNTER, "jingu_http_requests_total", "status", "2xx", "HTTP requests answered, by status.") \
     M(HTTP_MOVED,             COUNTER, "jingu_http_requests_total", "status", "3xx", "") \
