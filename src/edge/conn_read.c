@@ -441,9 +441,9 @@ static enum err conn_read_some(struct edge *edge, struct conn *conn, struct infl
         conn->last_in_ms = edge->shard->now_ms;
         conn->traffic.in_bytes += size;
         metric_add(edge->shard->metrics, METRIC_CLIENT_BYTES_IN, size);
-        /* The socket is edge-triggered: a short read has emptied it, and news will come. */
-        if (size < room && (conn->tls == NULL || !tls_has_pending(conn->tls)) &&
-            !conn->is_hung_up) {
+        /* The socket is edge-triggered: a short read has emptied it, and news will come. Not so
+         * with TLS, which reads a record at a time and leaves the next ones in the socket. */
+        if (size < room && conn->tls == NULL && !conn->is_hung_up) {
             conn->is_readable = false;
         }
     }

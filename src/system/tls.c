@@ -117,8 +117,3 @@ enum err tls_write(struct tls *tls, struct bytes bytes, size_t *out_size)
     const int result = SSL_write_ex(ssl_of(tls), bytes.data, bytes.size, out_size);
     return result == 1 ? ERR_OK : tls_err(tls, result);
 }
-
-bool tls_has_pending(const struct tls *tls)
-{
-    return SSL_has_pending((const SSL *)tls) == 1;
-}

@@ -27,9 +27,7 @@ void tls_close(struct tls *tls); /* NULL is allowed; does not close the descript
 /* ERR_AGAIN: the socket must be ready again. ERR_PROTOCOL: the peer cannot be understood. */
 MUST_USE enum err tls_handshake(struct tls *tls);
 
-/* As socket_read and socket_write; a write of one part. */
+/* As socket_read and socket_write; a write of one part. A read gives a record at most: only
+ * ERR_AGAIN means that the socket is empty. */
 MUST_USE enum err tls_read(struct tls *tls, uint8_t *area, size_t size, size_t *out_size);
 MUST_USE enum err tls_write(struct tls *tls, struct bytes bytes, size_t *out_size);
-
-/* Has it decrypted bytes that have not been read? The socket will not say so. */
-bool tls_has_pending(const struct tls *tls);
