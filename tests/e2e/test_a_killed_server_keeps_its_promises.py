@@ -4,6 +4,8 @@ import pytest
 
 from harness.crash import Campaign
 from harness.server import REFERENCE
+from harness.small_disk import MIB, SmallDisk
+from harness.witnesses import Answers, BackEnd, Readers
 
 
 @pytest.fixture
@@ -11,16 +13,49 @@ def rounds(request):
     return request.config.getoption("--crash-rounds")
 
 
+@pytest.fixture
+def endure(start_server, seed, capsys):
+    """Runs a campaign and tells what it has seen."""
+    def endure_(rounds, settings=None, **options):
+        server = start_server(disableEncryption=True, **(settings or {}))
+        campaign = Campaign(server, seed=seed, longest=0.8, **options)
+        try:
+            tally = campaign.run(rounds)
+        finally:
+            campaign.close()
+        with capsys.disabled():
+            print(f"\n  {tally.text()}")
+        server.stop()
+        assert tally.acked > 0
+        assert REFERENCE or tally.stored_twice == 0
+        return tally
+    return endure_
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(900)
-def test_kill_9_under_load(start_server, seed, rounds, capsys):
-    server = start_server(disableEncryption=True)
-    campaign = Campaign(server, senders=4, seed=seed, longest=0.8)
+def test_kill_9_under_load(endure, rounds):
+    endure(rounds)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+@pytest.mark.jingu_only(reason="the reference promises none of it")
+def test_kill_9_beside_readers_streams_and_a_back_end(endure, rounds):
+    back_end = BackEnd()
+    tally = endure((rounds + 1) // 2, back_end.settings(), senders=2, window=4, witnesses=(Readers(), Answers(), back_end))
+    assert all(tally.witnessed[name] > 0 for name in ("Readers", "Answers", "BackEnd"))
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+@pytest.mark.jingu_only(reason="a promise of Jingu")
+def test_kill_9_on_a_full_disk(endure, rounds, tmp_path):
+    disk = SmallDisk(tmp_path / "disk", 1024 * MIB)
+    if not disk.mount():
+        pytest.skip("may not mount a tmpfs here")
     try:
-        tally = campaign.run(rounds)
+        tally = endure((rounds + 1) // 2, {"dataDir": str(disk.path / "data")}, disk=disk)
     finally:
-        campaign.close()
-    with capsys.disabled():
-        print(f"\n  {tally.text()}")
-    assert tally.acked > 0
-    assert REFERENCE or tally.stored_twice == 0
+        disk.unmount()
+    assert tally.refused > 0 or tally.starts_when_full + tally.failed_starts_when_full > 0

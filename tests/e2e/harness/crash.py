@@ -11,6 +11,10 @@ then every channel is read back and compared with the notes:
   5. nothing is there that nobody sent, and no message id twice.
 
 One group lives through all rounds; the other channels are new in each, so that reading back stays cheap.
+
+With a disk (small_disk.py) the server is killed while that is full: it may refuse then, with reason 15 or 22, and senders repeat what was
+refused. It is also started on the full disk, where what it answers has to be right. Then there is room again, and the promises are those
+above, but that (4) is asked of what was never refused. Witnesses (witnesses.py) note what else is promised.
 """
 
 from __future__ import annotations
@@ -23,16 +27,19 @@ import random
 import select
 import socket
 import struct
+import threading
 import time
 import zlib
 from dataclasses import dataclass, field
 
 from .api import Api
 from .packets import Connect, Flag, Kind, Recvack, Send, decode, encode
-from .server import REFERENCE, Server
+from .server import REFERENCE, START_LIMIT, Server
+from .small_disk import MIB, SmallDisk
 from .waiting import SOON
 
 SUCCESS = 1
+REFUSALS = {15, 22}  # of a full disk
 PERSON, GROUP = 1, 2
 FOR_EVER = "for-ever"
 
@@ -85,7 +92,8 @@ class Note:
     uid: str
     sent: int = 0
     acked: dict[int, tuple[int, int]] = field(default_factory=dict)
-    refused: dict[int, int] = field(default_factory=dict)
+    refused: dict[int, int] = field(default_factory=dict)  # and not asked for again
+    ever_refused: set[int] = field(default_factory=set)
     contradictions: list[str] = field(default_factory=list)
     repeats: int = 0
     received: int = 0
@@ -152,21 +160,33 @@ class _Pipeline:
         if index is None:
             self.note.contradictions.append(f"{self.note.uid}: SENDACK for client_seq {client_seq} that nobody waits for")
         elif reason != SUCCESS:
-            self.note.refused[index] = reason
+            self.note.ever_refused.add(index)
+            if index not in self.note.acked:
+                self.note.refused[index] = reason
         elif self.note.acked.setdefault(index, (message_id, seq)) != (message_id, seq) and not REFERENCE:
             self.note.contradictions.append(
                 f"{self.number(index)}: acknowledged as {self.note.acked[index]} and as {(message_id, seq)}")
 
 
-def _load(port, uid, round_, channels, seed) -> Note:
-    """Sends until the connection ends."""
+def _ask_again(pipeline: _Pipeline, note: Note, window: int) -> None:
+    """For some of what was refused, in order, after a pause."""
+    time.sleep(0.01)
+    for index in sorted(note.refused)[:max(0, window - len(pipeline.waiting))]:
+        del note.refused[index]
+        pipeline.put(index)
+
+
+def _load(port, uid, round_, channels, seed, window, may_be_refused) -> Note:
+    """Sends until the connection ends. Nothing new is sent while something is refused."""
     note = Note(uid)
     rng = random.Random(seed)
     try:
         pipeline = _Pipeline(connect(port, uid), note, round_, channels)
         while True:
-            while len(pipeline.waiting) < _WINDOW and len(pipeline.out) < 1 << 18:
-                for _ in range(_BATCH):
+            if may_be_refused and note.refused:
+                _ask_again(pipeline, note, window)
+            while len(pipeline.waiting) < window and len(pipeline.out) < 1 << 18 and not (may_be_refused and note.refused):
+                for _ in range(min(_BATCH, window)):
                     if not REFERENCE and note.sent and rng.randrange(_REPEAT_ONE_IN) == 0:
                         pipeline.put(rng.randrange(max(0, note.sent - 300), note.sent))
                         note.repeats += 1
@@ -216,21 +236,59 @@ class Tally:
     repeated_in_flight: int = 0
     stored_twice: int = 0
     delivered: int = 0
+    refused: int = 0
+    failed_commits: int = 0
+    starts_when_full: int = 0
+    failed_starts_when_full: int = 0
+    reads_when_full: int = 0
+    refused_reads_when_full: int = 0
+    witnessed: dict[str, int] = field(default_factory=dict)
     restart_seconds: list[float] = field(default_factory=list)
 
     def text(self) -> str:
         slowest = max(self.restart_seconds, default=0)
-        return (f"rounds {self.rounds}, acknowledged {self.acked}, sent {self.sent}, answers lost {self.lost_answers}, "
+        text = (f"rounds {self.rounds}, acknowledged {self.acked}, sent {self.sent}, answers lost {self.lost_answers}, "
                 f"repeated in flight {self.repeated_in_flight}, stored twice {self.stored_twice}, delivered {self.delivered}, slowest start {slowest:.2f} s")
+        if self.refused or self.starts_when_full:
+            text += (f"; refused at least once {self.refused}, failed writes {self.failed_commits}, starts on the full disk {self.starts_when_full} and {self.failed_starts_when_full} that failed, "
+                     f"channels read there {self.reads_when_full} and {self.refused_reads_when_full} refused")
+        return text + "".join(f"; {name} {count}" for name, count in self.witnessed.items())
 
 
 class BrokenPromise(AssertionError):
     pass
 
 
+class _Watch:
+    """The witnesses at work; the end of the `with` waits for theirs, which the death of the server brings."""
+
+    def __init__(self, witnesses):
+        self._failures: list[BaseException] = []
+        self._threads = [threading.Thread(target=self._work, args=(witness,), daemon=True) for witness in witnesses]
+
+    def _work(self, witness) -> None:
+        try:
+            witness.work()
+        except OSError:
+            pass
+        except BaseException as failure:
+            self._failures.append(failure)
+
+    def __enter__(self):
+        for thread in self._threads:
+            thread.start()
+
+    def __exit__(self, kind, *_):
+        for thread in self._threads:
+            thread.join(SOON * 4)
+        if kind is None and (self._failures or any(thread.is_alive() for thread in self._threads)):
+            raise BrokenPromise(f"a witness failed: {self._failures or 'it is stuck'}")
+
+
 class Campaign:
-    def __init__(self, server: Server, *, senders: int = 4, seed: int = 0, longest: float = 1.0):
-        self.server = server
+    def __init__(self, server: Server, *, senders: int = 4, seed: int = 0, longest: float = 1.0, window: int = _WINDOW,
+                 disk: SmallDisk | None = None, witnesses: tuple = ()):
+        self.server, self.window, self.disk, self.witnesses = server, window, disk, witnesses
         self.rng = random.Random(seed)
         self.longest = longest
         self.tally = Tally()
@@ -246,6 +304,8 @@ class Campaign:
             self._workers.append((process, ours))
 
     def close(self) -> None:
+        for witness in self.witnesses:
+            witness.close()
         for process, pipe in self._workers:
             pipe.send(None)
             process.join(5)
@@ -280,18 +340,79 @@ class Campaign:
 
     def round(self, round_: int) -> None:
         Api(self.server).group(f"group{round_}", *self.uids)
+        for witness in self.witnesses:
+            witness.begin(round_, self.server, self.rng)
         seeds = [self.rng.randrange(1 << 30) for _ in self.uids]
         for worker, uid in enumerate(self.uids):
-            self._tell(worker, "load", self.server.tcp_port, uid, round_, self.channels(round_, worker), seeds[worker])
-        time.sleep(self.rng.uniform(0.05, self.longest))
+            self._tell(worker, "load", self.server.tcp_port, uid, round_, self.channels(round_, worker), seeds[worker], self.window,
+                       self.disk is not None)
+        with _Watch(self.witnesses):
+            self._wait_and_kill()
+        first = [self._hear(worker, SOON * 2) for worker in range(len(self.uids))]
+        if self.disk is not None:
+            if self.rng.random() < 0.6:
+                self._start_when_full(round_, first)
+            self.disk.empty()
+            self.tally.failed_commits = self.server.log().count("journal_commit_failed")
+        self._restart()
+        self._check_notes(first, "before the crash", may_be_refused=self.disk is not None)
+        again = self._repeat_what_is_unknown(round_, first)
+        self._compare(round_, first, again)
+        for witness in self.witnesses:
+            name = type(witness).__name__
+            self.tally.witnessed[name] = self.tally.witnessed.get(name, 0) + witness.check(self.server)
+
+    def _wait_and_kill(self) -> None:
+        if self.disk is None:
+            time.sleep(self.rng.uniform(0.05, self.longest))
+        else:
+            self._fill_the_disk()
         if not self.server.running():
             raise BrokenPromise(f"the server ended by itself\n{self.server.log_tail()}")
         self.server.kill()
-        first = [self._hear(worker, SOON * 2) for worker in range(len(self.uids))]
-        self._restart()
-        self._check_notes(first, "before the crash")
-        again = self._repeat_what_is_unknown(round_, first)
-        self._compare(round_, first, again)
+
+    def _fill_the_disk(self) -> None:
+        """At some moment of the load; there may be room again for a while."""
+        time.sleep(self.rng.uniform(0.02, self.longest / 2))
+        for _ in range(self.rng.choice([1, 1, 2, 3])):
+            self.disk.empty()
+            time.sleep(self.rng.choice([0, self.rng.uniform(0, 0.3)]))
+            self.disk.fill(self.rng.choice([0, self.rng.randrange(MIB), self.rng.randrange(8 * MIB), self.rng.randrange(100 * MIB)]))
+            time.sleep(self.rng.uniform(0, self.longest / 2))
+
+    def _start_when_full(self, round_: int, first: list[Note]) -> None:
+        """It comes up and what it answers is right, or it says why it does not."""
+        self.server.launch()
+        deadline = time.monotonic() + START_LIMIT
+        while self.server.running() and not self.server.healthy():
+            if time.monotonic() > deadline:
+                raise BrokenPromise(f"neither up nor down on a full disk\n{self.server.log_tail()}")
+            time.sleep(0.02)
+        if self.server.running():
+            self.tally.starts_when_full += 1
+            self._compare_what_is_answered(round_, first)
+            self.server.kill()
+            return
+        self.tally.failed_starts_when_full += 1
+        code, self.server.process = self.server.process.returncode, None
+        if code <= 0 or not any(word in self.server.log_tail().lower() for word in ("space", "disk")):
+            raise BrokenPromise(f"ended with {code} on a full disk and does not say why\n{self.server.log_tail()}")
+
+    def _compare_what_is_answered(self, round_: int, notes: list[Note]) -> None:
+        for worker, note in enumerate(notes):
+            channels = self.channels(round_, worker)
+            for place, channel in enumerate(channels):
+                acked = {f"{round_}-{note.uid}-{index}": result for index, result in note.acked.items() if index % len(channels) == place}
+                try:
+                    stored = self._read(channel, self._for_ever_read + 1 if channel[0] == FOR_EVER else 1)
+                except AssertionError:
+                    self.tally.refused_reads_when_full += 1
+                    continue
+                self.tally.reads_when_full += 1
+                places = {m["client_msg_no"]: (m["message_id"], m["message_seq"]) for m in stored}
+                for number, result in acked.items():
+                    if places.get(number) != result:
+                        raise BrokenPromise(f"{channel}: {number!r} was acknowledged as {result} and is {places.get(number)} on the full disk")
 
     def _restart(self) -> None:
         if self.rng.random() < 0.2:
@@ -303,11 +424,13 @@ class Campaign:
         self.server.start()
         self.tally.restart_seconds.append(time.monotonic() - start)
 
-    def _check_notes(self, notes: list[Note], when: str) -> None:
+    def _check_notes(self, notes: list[Note], when: str, may_be_refused: bool = False) -> None:
         for note in notes:
             if note.contradictions:
                 raise BrokenPromise("; ".join(note.contradictions[:5]))
-            if note.refused:
+            if may_be_refused and set(note.refused.values()) <= REFUSALS:
+                self.tally.refused += len(note.ever_refused)
+            elif note.refused:
                 raise BrokenPromise(f"{note.uid}: {len(note.refused)} refused {when}, {len(note.acked)} acknowledged, "
                                     f"reasons {set(note.refused.values())}, first {sorted(note.refused)[:3]}")
 
@@ -339,10 +462,24 @@ class Campaign:
                 channel = channels[index % len(channels)]
                 number = f"{round_}-{old.uid}-{index}"
                 expected.setdefault(channel, {})[number] = old.acked.get(index) or new.acked.get(index)
-                if index in old.acked:
+                if index in old.acked and index not in old.ever_refused:
                     before.setdefault(channel, set()).add(number)
+        stored: dict[int, tuple[tuple[str, int], int]] = {}
         for channel, messages in expected.items():
-            self._compare_channel(channel, messages, before.get(channel, set()))
+            places = self._compare_channel(channel, messages, before.get(channel, set()))
+            stored |= {message_id: (channel, seq) for message_id, seq in places.values()}
+        self._compare_conversations(round_, stored)
+        for witness in self.witnesses:
+            witness.note(stored)
+
+    def _compare_conversations(self, round_: int, stored) -> None:
+        """Whom each sender wrote to has read nothing: every message is unread, and none more."""
+        for worker, uid in enumerate(self.uids):
+            peer = self.channels(round_, worker)[0]
+            count = sum(channel == peer for channel, _ in stored.values())
+            shown = Api(self.server).conversation(peer[0], uid)
+            if count > 0 and not REFERENCE and (shown is None or (shown["unread"], shown["last_msg_seq"]) != (count, count)):
+                raise BrokenPromise(f"{peer[0]} has {count} messages from {uid}, and of his conversation is told {shown}")
 
     def _read(self, channel: tuple[str, int], start: int) -> list[dict]:
         channel_id, channel_type = channel
@@ -356,7 +493,7 @@ class Campaign:
                 return messages
             start = page["messages"][-1]["message_seq"] + 1
 
-    def _compare_channel(self, channel, expected: dict[str, tuple[int, int]], before: set[str]) -> None:
+    def _compare_channel(self, channel, expected: dict[str, tuple[int, int]], before: set[str]) -> dict[str, tuple[int, int]]:
         lives_on = channel[0] == FOR_EVER
         start = self._for_ever_read + 1 if lives_on else 1
         stored = self._read(channel, start)
@@ -386,6 +523,7 @@ class Campaign:
         self._compare_places(channel, expected, before, places)
         if lives_on:
             self._for_ever_read += len(stored)
+        return places
 
     def _compare_places(self, channel, expected, before, places) -> None:
         for number, acknowledged in expected.items():
@@ -401,4 +539,8 @@ def summary(tally: Tally) -> str:
     return json.dumps({"rounds": tally.rounds, "acknowledged": tally.acked, "sent": tally.sent,
                        "answers_lost": tally.lost_answers, "stored_twice": tally.stored_twice,
                        "repeated_in_flight": tally.repeated_in_flight, "delivered": tally.delivered,
+                       "refused_at_least_once": tally.refused, "failed_writes": tally.failed_commits,
+                       "starts_when_full": tally.starts_when_full,
+                       "failed_starts_when_full": tally.failed_starts_when_full, "reads_when_full": tally.reads_when_full,
+                       "refused_reads_when_full": tally.refused_reads_when_full, "witnessed": tally.witnessed,
                        "slowest_start_seconds": round(max(tally.restart_seconds, default=0), 3)})

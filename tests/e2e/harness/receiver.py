@@ -124,6 +124,12 @@ class Receiver:
         with self._lock:
             return [post for post in self.posts if post.event == event and (post.status == 200 or not accepted)]
 
+    def take(self) -> list[Post]:
+        """Everything that has come since this was asked last."""
+        with self._lock:
+            taken, self.posts = self.posts, []
+        return taken
+
     def messages(self) -> list[dict]:
         """What msg.notify has brought, in order."""
         return [message for post in self.all("msg.notify") for message in post.body]
