@@ -477,6 +477,11 @@ enum err store_batch_commit(struct store_batch *batch, bool is_synced,
         return ERR_IO;
     }
     batch_seal(batch);
+    if (is_synced) {
+        size_t bytes = 0;
+        (void)rocksdb_writebatch_data(batch->rows, &bytes);
+        log_room_make(&store->log_room, bytes);
+    }
     char *error = NULL;
     rocksdb_write(store->engine.db, store->engine.writes[is_synced], batch->rows, &error);
     const enum err err = engine_error(error, out_fault);

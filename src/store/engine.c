@@ -143,13 +143,14 @@ static uint64_t clamp(uint64_t value, uint64_t min, uint64_t max)
  * What all families share.
  *
  * The write-ahead log. Its files are not recycled: RocksDB 7.8 allows that only together with
- * skipping any damaged record. Of the ways to recover, kTolerateCorruptedTailRecords refuses a
- * tail that a power cut has torn and that nobody was promised; kAbsoluteConsistency refuses a cut
- * one too; kSkipAnyCorruptedRecords gives wrong answers; kPointInTimeRecovery opens them all, but
- * would also drop, in silence, what was acknowledged and lies behind damage. So we recover to the
- * point in time, and wal_check.h has proven before that nothing intact lies behind that point.
- * That each closed log file is there in the length that was synced is in RocksDB's manifest, and
- * verified by it (track_and_verify_wals_in_manifest), unless the operator accepts a loss.
+ * skipping any damaged record (log_room.h does without). Of the ways to recover,
+ * kTolerateCorruptedTailRecords refuses a tail that a power cut has torn and that nobody was
+ * promised; kAbsoluteConsistency refuses a cut one too; kSkipAnyCorruptedRecords gives wrong
+ * answers; kPointInTimeRecovery opens them all, but would also drop, in silence, what was
+ * acknowledged and lies behind damage. So we recover to the point in time, and wal_check.h has
+ * proven before that nothing intact lies behind that point. That each closed log file is there in
+ * the length that was synced is in RocksDB's manifest, and verified by it
+ * (track_and_verify_wals_in_manifest), unless the operator accepts a loss.
  *
  * Memory. The cache has a strict limit, indexes and filters are in it and partitioned, so that a
  * small cache holds the parts in use. Only so many tables are open. Buffers for writing files are

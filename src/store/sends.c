@@ -168,8 +168,10 @@ static enum err pages_write(struct page_writer *writer)
     if (writer->rows_count == 0) {
         return ERR_OK;
     }
-    rocksdb_write(writer->store->engine.db, writer->store->engine.writes[false], writer->rows,
-                  &error);
+    /* Nobody waits for them; but see log_room.h. */
+    const struct store *store = writer->store;
+    rocksdb_write(store->engine.db, store->engine.writes[!store->options.is_tail_unsynced],
+                  writer->rows, &error);
     rocksdb_writebatch_clear(writer->rows);
     writer->rows_count = 0;
     return engine_error(error, &fault);

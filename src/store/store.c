@@ -272,6 +272,7 @@ enum err store_open(const struct store_options *options, struct store **out_stor
     }
     store->options.is_loss_accepted = false; /* for this opening, not for later ones of this run */
     gate_open(&store->gate);
+    log_room_open(&store->log_room, store->options.path);
     ERR_IGNORE(leaving_start(&store->leaving, store->options.path),
                "files then go at once, which costs milliseconds and no more");
     *out_store = store;
@@ -295,6 +296,7 @@ void store_close(struct store *store)
         return;
     }
     leaving_stop(&store->leaving);
+    log_room_close(&store->log_room);
     gate_close(&store->gate);
     engine_close(&store->engine);
     engine_deinit(&store->engine);

@@ -12,6 +12,7 @@
 #include "store/gate.h"
 #include "store/key.h"
 #include "store/leaving.h"
+#include "store/log_room.h"
 #include "store/row_codec.h"
 #include "store/send_filters.h"
 #include "store/seq_cache.h"
@@ -29,6 +30,7 @@ struct store {
     struct send_filters filters; /* what is known of sends */
     uint64_t dropped_bytes;
     struct leaving leaving;
+    struct log_room log_room;     /* the committing thread's */
     struct monitor fault_monitor; /* guards last_fault */
     struct store_fault last_fault;
 };

@@ -38,6 +38,55 @@ enum err file_cut(const char *path, uint64_t bytes)
     return is_synced ? ERR_OK : ERR_IO;
 }
 
+enum err file_directory_open(const char *path, int *out_fd)
+{
+    *out_fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    return *out_fd >= 0 ? ERR_OK : ERR_IO;
+}
+
+enum err file_open_to_extend(const char *path, int *out_fd)
+{
+    *out_fd = open(path, O_WRONLY | O_APPEND | O_CLOEXEC);
+    return *out_fd >= 0 ? ERR_OK : ERR_IO;
+}
+
+void file_close(int fd)
+{
+    if (fd >= 0) {
+        close(fd);
+    }
+}
+
+uint64_t file_changed_ns(int fd)
+{
+    struct stat status;
+    if (fd < 0 || fstat(fd, &status) != 0) {
+        return 0;
+    }
+    return (uint64_t)status.st_mtim.tv_sec * 1000000000u + (uint64_t)status.st_mtim.tv_nsec;
+}
+
+uint64_t file_extend(int fd, uint64_t bytes, uint32_t block_bytes)
+{
+    static const uint8_t zeros[65536];
+    struct stat status;
+    if (fd < 0 || fstat(fd, &status) != 0) {
+        return 0;
+    }
+    const uint64_t size = (uint64_t)status.st_size;
+    const uint64_t end = (size + bytes + block_bytes - 1) / block_bytes * block_bytes;
+    uint64_t added = 0;
+    while (size + added < end) {
+        const uint64_t left = end - size - added;
+        const ssize_t count = write(fd, zeros, left < sizeof(zeros) ? left : sizeof(zeros));
+        if (count <= 0) {
+            break;
+        }
+        added += (uint64_t)count;
+    }
+    return added;
+}
+
 enum err file_make_directory(const char *path)
 {
     char part[4096];

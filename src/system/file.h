@@ -19,6 +19,20 @@ MUST_USE enum err file_disk(const char *path, struct file_disk *out_disk);
  * is no longer than that, stays as it is. */
 MUST_USE enum err file_cut(const char *path, uint64_t bytes);
 
+/* For the functions below. ERR_IO: there is none, or it may not be written; -1 then. */
+MUST_USE enum err file_directory_open(const char *path, int *out_fd);
+MUST_USE enum err file_open_to_extend(const char *path, int *out_fd);
+void file_close(int fd); /* or -1 */
+
+/* When the file, or what is in the directory, was changed last; 0 when unknown. Two changes within
+ * a tick of the kernel's clock may have the same time. */
+uint64_t file_changed_ns(int fd);
+
+/* Adds zeros behind the end of the file, wherever that is when they are added: `bytes` and up to
+ * `block_bytes` more, so that the file ends with a whole block. Others may write to it meanwhile.
+ * Returns how many were added. */
+uint64_t file_extend(int fd, uint64_t bytes, uint32_t block_bytes);
+
 /* Makes the directory and those above it. */
 MUST_USE enum err file_make_directory(const char *path);
 
