@@ -12,8 +12,9 @@
 #define NS_PER_MS 1000000u
 #define LOOK_MS   1000u /* asleep, for an order to stop */
 #define END_MS    1000u /* for what the shards sent home before they ended */
-#define LATE_MS   100u /* beyond the time-out, for the changes of an answer that came just in time \
-                        */
+#define LATE_MS                                                                                    \
+    100u /* beyond the time-out, for the changes of an answer that came just in time               \
+          */
 
 #define SILENCES_MAX  3u    /* then nobody seems to be there */
 #define FULL_AGAIN_MS 1000u /* whoever is turned away asks again after that */
