@@ -166,7 +166,9 @@ def lists(start_server, source):
 
     def lists_(**settings):
         datasource = {"addr": source.url} | LISTS | settings.pop("datasource", {})
-        return start_server(datasource=datasource, **settings)
+        server = start_server(datasource=datasource, **settings)
+        eventually(lambda: source.asked("getSystemUIDs"))  # so that whatever waits from now on is of a channel
+        return server
     return lists_
 
 
@@ -259,7 +261,7 @@ def test_the_last_good_answer_counts_while_the_back_end_is_away(lists, source, l
 
 
 def test_the_time_out_bounds_what_a_message_waits(lists, source, login):
-    server = lists(datasource={"timeout": "500ms", "retry": "1m"})
+    server = lists(datasource={"timeout": "2s", "retry": "1m"})
     api = Api(server)
     api.group("g1", "anna", "bob")
     source.hold.clear()
@@ -268,11 +270,11 @@ def test_the_time_out_bounds_what_a_message_waits(lists, source, login):
     packets = [anna.send("g1", b"x", 2) for _ in range(5)]
     anna.sendack(packets[0])
     waited = time.monotonic() - began
-    assert 0.4 < waited < 0.5 + 2 * SCALE
+    assert 1.9 < waited < 2 + 5 * SCALE
     assert all(anna.sendack(packet).reason == MAY for packet in packets[1:])
     began = time.monotonic()
     anna.tell("g1", b"x", 2)
-    assert time.monotonic() - began < 0.4 * SCALE, "nobody waits twice"
+    assert time.monotonic() - began < 1.9 * SCALE, "nobody waits twice"
     assert source.asked("getSubscribers", "g1") == 0, "the flags were asked for first, and it was over"
     assert channels(server, "failed") == 1
     source.hold.set()
@@ -301,7 +303,7 @@ def test_a_change_and_an_answer_that_wait_for_each_other_end(lists, source, logi
     source.hold.clear()
     anna = login("anna", server)
     packet = anna.send("bob", b"x")
-    eventually(lambda: source.waiting() > 1)
+    eventually(lambda: source.waiting() > 0)
     # It makes a conversation in the channel where the message waits, and the answer waits for it in bob's own.
     changing = threading.Thread(target=lambda: Api(server).edit_list("whitelist_add", "bob", "anna", channel_type=1))
     changing.start()
