@@ -63,12 +63,15 @@ TEST(a_profile_finds_the_function_that_burns_the_cpu)
     struct thread thread;
     start_burner(&thread, &turns);
     struct writer out = writer_of(malloc(OUT_BYTES), OUT_BYTES);
-    CHECK_OK(profiler_run(1, &out));
-    atomic_store(&is_over, true);
-    thread_join(&thread);
     uint32_t burning = 0;
     uint32_t all = 0;
-    count_samples(&out, &burning, &all);
+    for (uint32_t second = 0; second < 60 && all == 0; second++) { /* until it gets a core */
+        out = writer_of(out.begin, OUT_BYTES);
+        CHECK_OK(profiler_run(1, &out));
+        count_samples(&out, &burning, &all);
+    }
+    atomic_store(&is_over, true);
+    thread_join(&thread);
     CHECK(all > 0);
     CHECK(burning > all / 2);
     CHECK(memmem(out.begin, writer_size(&out), "r-xp", 4) != NULL);
