@@ -46,22 +46,10 @@ static struct browse_input *take_input(struct http_request *request, const char 
     return input;
 }
 
-static void write_number(struct json_text *json, const char *name, uint64_t value)
-{
-    json_text_key(json, name);
-    json_text_unsigned(json, value);
-}
-
-static void write_text(struct json_text *json, const char *name, struct bytes value)
-{
-    json_text_key(json, name);
-    json_text_string(json, value);
-}
-
 static void write_times(struct json_text *json, const struct browse_row *row)
 {
-    write_number(json, "created_at", row->created_ns);
-    write_number(json, "updated_at", row->updated_ms * NS_PER_MS);
+    json_text_member_unsigned(json, "created_at", row->created_ns);
+    json_text_member_unsigned(json, "updated_at", row->updated_ms * NS_PER_MS);
     json_text_key(json, "created_at_format");
     api_time_write_short(json, row->created_ms);
     json_text_key(json, "updated_at_format");
@@ -89,7 +77,7 @@ static enum err write_page(struct http_request *request, write_row_fn *write)
     const struct browse_page *page = &((const struct browse_input *)request->work)->page;
     struct json_text *json = &request->json;
     enum err err = ERR_OK;
-    write_number(json, "more", page->has_more);
+    json_text_member_unsigned(json, "more", page->has_more);
     json_text_key(json, "data");
     json_text_array_begin(json);
     for (uint32_t i = 0; i < page->count && err == ERR_OK; i++) {
@@ -108,7 +96,7 @@ static enum err read_page(struct http_request *request, fill_page_fn *fill, writ
         return err;
     }
     json_text_object_begin(&request->json);
-    write_number(&request->json, "total", 0);
+    json_text_member_unsigned(&request->json, "total", 0);
     return write_page(request, write);
 }
 
@@ -163,7 +151,7 @@ static enum err write_list_count(struct http_request *request, const char *name,
     const struct member_page page = {
         .list = list, .count_max = COUNT_MAX, .visit = count_member, .context = &count};
     const enum err err = store_read_members(request->http->options.store, STORE_MAY_BLOCK, &page);
-    write_number(&request->json, name, count);
+    json_text_member_unsigned(&request->json, name, count);
     return err;
 }
 
@@ -217,8 +205,8 @@ static enum err write_last(struct http_request *request, struct channel_ref chan
     uint64_t last_ms = 0;
     uint64_t last_seq = 0;
     const enum err err = find_last(request, channel, &last_seq, &last_ms);
-    write_number(json, "last_msg_seq", last_seq);
-    write_number(json, "last_msg_time", last_ms * NS_PER_MS);
+    json_text_member_unsigned(json, "last_msg_seq", last_seq);
+    json_text_member_unsigned(json, "last_msg_time", last_ms * NS_PER_MS);
     json_text_key(json, "last_msg_time_format");
     api_time_write_short(json, last_ms);
     return err;
@@ -232,18 +220,19 @@ static enum err write_channel(struct http_request *request, const struct browse_
     const bool is_banned = (row->flags & CHANNEL_FLAG_BAN) != 0;
     const bool is_disbanded = (row->flags & CHANNEL_FLAG_DISBAND) != 0;
     json_text_object_begin(json);
-    write_number(json, "id", hash_fnv1a64(name.id) ^ name.type);
-    write_number(json, "slot", api_cluster_slot_of(name.id));
-    write_text(json, "channel_id", name.id);
-    write_number(json, "channel_type", name.type);
-    write_number(json, "ban", is_banned);
-    write_number(json, "disband", is_disbanded);
+    json_text_member_unsigned(json, "id", hash_fnv1a64(name.id) ^ name.type);
+    json_text_member_unsigned(json, "slot", api_cluster_slot_of(name.id));
+    json_text_member_string(json, "channel_id", name.id);
+    json_text_member_unsigned(json, "channel_type", name.type);
+    json_text_member_unsigned(json, "ban", is_banned);
+    json_text_member_unsigned(json, "disband", is_disbanded);
     enum err err = write_counts(request, channel);
     if (err == ERR_OK) {
         err = write_last(request, channel);
     }
-    write_text(json, "status_format",
-               is_disbanded ? BYTES_OF("解散") : (is_banned ? BYTES_OF("封禁") : BYTES_OF("正常")));
+    json_text_member_string(json, "status_format",
+                            is_disbanded ? BYTES_OF("解散")
+                                         : (is_banned ? BYTES_OF("封禁") : BYTES_OF("正常")));
     write_times(json, row);
     json_text_object_end(json);
     return err;
@@ -275,19 +264,19 @@ static enum err write_placed_channel(struct http_request *request, const struct 
     uint64_t last_seq = 0;
     const enum err err = find_last(request, channel, &last_seq, &last_ms);
     json_text_object_begin(json);
-    write_text(json, "channel_id", name.id);
-    write_number(json, "channel_type", name.type);
-    write_text(json, "channel_type_format", api_browse_type_name(name.type));
-    write_number(json, "replica_count", 1);
+    json_text_member_string(json, "channel_id", name.id);
+    json_text_member_unsigned(json, "channel_type", name.type);
+    json_text_member_string(json, "channel_type_format", api_browse_type_name(name.type));
+    json_text_member_unsigned(json, "replica_count", 1);
     json_text_key(json, "replicas");
     json_text_array_begin(json);
     json_text_unsigned(json, node_id);
     json_text_array_end(json);
-    write_number(json, "leader_id", node_id);
-    write_number(json, "term", 1);
-    write_number(json, "slot_id", api_cluster_slot_of(name.id));
-    write_number(json, "slot_leader_id", node_id);
-    write_number(json, "last_message_seq", last_seq);
+    json_text_member_unsigned(json, "leader_id", node_id);
+    json_text_member_unsigned(json, "term", 1);
+    json_text_member_unsigned(json, "slot_id", api_cluster_slot_of(name.id));
+    json_text_member_unsigned(json, "slot_leader_id", node_id);
+    json_text_member_unsigned(json, "last_message_seq", last_seq);
     json_text_key(json, "last_append_time");
     if (last_ms > 0) {
         const uint64_t now_ms = clock_wall_ms();
@@ -295,12 +284,12 @@ static enum err write_placed_channel(struct http_request *request, const struct 
     } else {
         json_text_string(json, BYTES_EMPTY);
     }
-    write_number(json, "active", 1); /* a channel runs whenever it is needed */
-    write_text(json, "active_format", BYTES_OF("运行中"));
-    write_number(json, "status", 0);
-    write_text(json, "status_format", BYTES_OF("正常"));
-    write_number(json, "migrate_from", 0);
-    write_number(json, "migrate_to", 0);
+    json_text_member_unsigned(json, "active", 1); /* a channel runs whenever it is needed */
+    json_text_member_string(json, "active_format", BYTES_OF("运行中"));
+    json_text_member_unsigned(json, "status", 0);
+    json_text_member_string(json, "status_format", BYTES_OF("正常"));
+    json_text_member_unsigned(json, "migrate_from", 0);
+    json_text_member_unsigned(json, "migrate_to", 0);
     write_times(json, row);
     json_text_object_end(json);
     return err;
@@ -314,8 +303,8 @@ static enum err read_placed_channels(struct http_request *request)
     }
     const struct browse_input *input = request->work;
     json_text_object_begin(&request->json);
-    write_number(&request->json, "total", 0);
-    write_number(&request->json, "running", input->seen_count);
+    json_text_member_unsigned(&request->json, "total", 0);
+    json_text_member_unsigned(&request->json, "running", input->seen_count);
     return write_page(request, write_placed_channel);
 }
 
@@ -360,11 +349,11 @@ static enum err fill_users(struct http_request *request, struct browse_input *in
 /* Counters of a user are not kept; who is online is told by /connz. */
 static void write_no_counts(struct json_text *json)
 {
-    write_number(json, "conn_count", 0);
-    write_number(json, "send_msg_count", 0);
-    write_number(json, "recv_msg_count", 0);
-    write_number(json, "send_msg_bytes", 0);
-    write_number(json, "recv_msg_bytes", 0);
+    json_text_member_unsigned(json, "conn_count", 0);
+    json_text_member_unsigned(json, "send_msg_count", 0);
+    json_text_member_unsigned(json, "recv_msg_count", 0);
+    json_text_member_unsigned(json, "send_msg_bytes", 0);
+    json_text_member_unsigned(json, "recv_msg_bytes", 0);
 }
 
 static enum err write_user(struct http_request *request, const struct browse_row *row)
@@ -372,13 +361,13 @@ static enum err write_user(struct http_request *request, const struct browse_row
     struct json_text *json = &request->json;
     const struct bytes uid = browse_row_name(row);
     json_text_object_begin(json);
-    write_number(json, "id", hash_fnv1a64(uid));
-    write_text(json, "uid", uid);
-    write_number(json, "device_count", 0);
-    write_number(json, "online_device_count", 0);
+    json_text_member_unsigned(json, "id", hash_fnv1a64(uid));
+    json_text_member_string(json, "uid", uid);
+    json_text_member_unsigned(json, "device_count", 0);
+    json_text_member_unsigned(json, "online_device_count", 0);
     write_no_counts(json);
     write_times(json, row);
-    write_number(json, "slot", api_cluster_slot_of(uid));
+    json_text_member_unsigned(json, "slot", api_cluster_slot_of(uid));
     json_text_object_end(json);
     return ERR_OK;
 }
@@ -451,13 +440,15 @@ static enum err write_device(struct http_request *request, const struct browse_r
     const struct bytes uid = browse_row_name(row);
     const bool is_master = (row->flags & 1u) != 0;
     json_text_object_begin(json);
-    write_number(json, "id", hash_fnv1a64(uid) ^ row->tag);
-    write_text(json, "uid", uid);
-    write_text(json, "token", (row->flags & DEVICE_HAS_TOKEN) != 0 ? BYTES_OF("***") : BYTES_EMPTY);
-    write_number(json, "device_flag", row->tag);
-    write_text(json, "device_flag_format", device_flag_name(row->tag));
-    write_number(json, "device_level", is_master);
-    write_text(json, "device_level_format", is_master ? BYTES_OF("主设备") : BYTES_OF("从设备"));
+    json_text_member_unsigned(json, "id", hash_fnv1a64(uid) ^ row->tag);
+    json_text_member_string(json, "uid", uid);
+    json_text_member_string(json, "token",
+                            (row->flags & DEVICE_HAS_TOKEN) != 0 ? BYTES_OF("***") : BYTES_EMPTY);
+    json_text_member_unsigned(json, "device_flag", row->tag);
+    json_text_member_string(json, "device_flag_format", device_flag_name(row->tag));
+    json_text_member_unsigned(json, "device_level", is_master);
+    json_text_member_string(json, "device_level_format",
+                            is_master ? BYTES_OF("主设备") : BYTES_OF("从设备"));
     write_no_counts(json);
     write_times(json, row);
     json_text_object_end(json);

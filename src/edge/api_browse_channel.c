@@ -18,18 +18,6 @@
 #define NS_PER_S       1000000000ull
 #define SETTING_STREAM 2u
 
-static void write_number(struct json_text *json, const char *name, uint64_t value)
-{
-    json_text_key(json, name);
-    json_text_unsigned(json, value);
-}
-
-static void write_text(struct json_text *json, const char *name, struct bytes value)
-{
-    json_text_key(json, name);
-    json_text_string(json, value);
-}
-
 static uint32_t query_limit(const struct http_request *request)
 {
     const uint64_t limit = http_query_number(request, "limit", UINT32_MAX);
@@ -153,16 +141,16 @@ static enum err read_config(struct http_request *request)
     }
     const uint64_t node_id = request->http->options.identity.node_id;
     json_text_object_begin(json);
-    write_text(json, "channel_id", name->id);
-    write_number(json, "channel_type", name->type);
-    write_number(json, "replica_max_count", 1);
+    json_text_member_string(json, "channel_id", name->id);
+    json_text_member_unsigned(json, "channel_type", name->type);
+    json_text_member_unsigned(json, "replica_max_count", 1);
     json_text_key(json, "replicas");
     json_text_array_begin(json);
     json_text_unsigned(json, node_id);
     json_text_array_end(json);
-    write_number(json, "learder_id", node_id); /* so it is spelled */
-    write_number(json, "term", 1);
-    write_number(json, "conf_version", 1);
+    json_text_member_unsigned(json, "learder_id", node_id); /* so it is spelled */
+    json_text_member_unsigned(json, "term", 1);
+    json_text_member_unsigned(json, "conf_version", 1);
     json_text_key(json, "created_at");
     api_time_write(json, state.row.created_ms);
     json_text_key(json, "updated_at");
@@ -187,17 +175,17 @@ static enum err write_replica(struct http_request *request, bool is_detailed)
     }
     const uint64_t node_id = request->http->options.identity.node_id;
     json_text_object_begin(json);
-    write_number(json, "replica_id", node_id);
-    write_number(json, "leader_id", node_id);
-    write_number(json, "running", 1);
-    write_number(json, "last_msg_seq", state.last_seq[LOG_CHAT]);
-    write_number(json, "last_msg_time", 0);
-    write_number(json, "term", 1);
-    write_number(json, "conf_version", 1);
+    json_text_member_unsigned(json, "replica_id", node_id);
+    json_text_member_unsigned(json, "leader_id", node_id);
+    json_text_member_unsigned(json, "running", 1);
+    json_text_member_unsigned(json, "last_msg_seq", state.last_seq[LOG_CHAT]);
+    json_text_member_unsigned(json, "last_msg_time", 0);
+    json_text_member_unsigned(json, "term", 1);
+    json_text_member_unsigned(json, "conf_version", 1);
     if (is_detailed) {
-        write_number(json, "role", 3);
-        write_text(json, "role_format", BYTES_OF("leader"));
-        write_text(json, "last_msg_time_format", BYTES_EMPTY);
+        json_text_member_unsigned(json, "role", 3);
+        json_text_member_string(json, "role_format", BYTES_OF("leader"));
+        json_text_member_string(json, "last_msg_time_format", BYTES_EMPTY);
     }
     json_text_object_end(json);
     return ERR_OK;
@@ -259,11 +247,11 @@ static enum err write_status(struct http_request *request, const struct status_c
         err = load(request, name, &state);
     }
     json_text_object_begin(json);
-    write_text(json, "channel_id", name.id);
-    write_number(json, "channel_type", name.type);
-    write_number(json, "running", err == ERR_OK);
-    write_number(json, "last_msg_seq", state.last_seq[LOG_CHAT]);
-    write_number(json, "last_msg_time", 0);
+    json_text_member_string(json, "channel_id", name.id);
+    json_text_member_unsigned(json, "channel_type", name.type);
+    json_text_member_unsigned(json, "running", err == ERR_OK);
+    json_text_member_unsigned(json, "last_msg_seq", state.last_seq[LOG_CHAT]);
+    json_text_member_unsigned(json, "last_msg_time", 0);
     json_text_object_end(json);
     return err == ERR_ABSENT ? ERR_OK : err;
 }
@@ -316,20 +304,20 @@ static bool write_found(void *context, const struct message_view *view, struct b
     json_text_object_begin(json);
     json_text_key(json, "message_id");
     json_text_decimal_string(json, view->message_id);
-    write_number(json, "message_seq", view->seq);
-    write_text(json, "client_msg_no", view->client_msg_no);
-    write_number(json, "timestamp", view->timestamp_s);
+    json_text_member_unsigned(json, "message_seq", view->seq);
+    json_text_member_string(json, "client_msg_no", view->client_msg_no);
+    json_text_member_unsigned(json, "timestamp", view->timestamp_s);
     json_text_key(json, "timestamp_format");
     api_time_write_short(json, view->timestamp_s * 1000ull);
-    write_text(json, "channel_id", view->channel_id);
-    write_number(json, "channel_type", view->channel_type);
-    write_text(json, "topic", view->topic);
-    write_text(json, "from_uid", view->from_uid);
+    json_text_member_string(json, "channel_id", view->channel_id);
+    json_text_member_unsigned(json, "channel_type", view->channel_type);
+    json_text_member_string(json, "topic", view->topic);
+    json_text_member_string(json, "from_uid", view->from_uid);
     json_text_key(json, "payload");
     json_text_base64(json, view->payload);
-    write_number(json, "expire", view->expire_s);
-    write_number(json, "term", 1);
-    write_number(json, "is_stream", (view->setting & SETTING_STREAM) != 0);
+    json_text_member_unsigned(json, "expire", view->expire_s);
+    json_text_member_unsigned(json, "term", 1);
+    json_text_member_unsigned(json, "is_stream", (view->setting & SETTING_STREAM) != 0);
     json_text_object_end(json);
     search->count++;
     return search->count < search->limit && !search->request->out.is_full;
@@ -391,7 +379,7 @@ static enum err read_messages(struct http_request *request)
     struct json_text *json = &request->json;
     search->count = 0;
     json_text_object_begin(json);
-    write_number(json, "total", 0);
+    json_text_member_unsigned(json, "total", 0);
     json_text_key(json, "data");
     json_text_array_begin(json);
     const enum err err = search->message_id > 0 ? search_id(search) : search_channel(search);
@@ -454,18 +442,18 @@ static void write_conversation(struct conversations_page *page, const struct dir
     struct json_text *json = &page->request->json;
     const uint64_t unread = last_seq > row->read_seq ? last_seq - row->read_seq : 0;
     json_text_object_begin(json);
-    write_number(json, "id", (uint64_t)row->channel.slot << 32 | row->channel.number);
-    write_text(json, "uid", key->uid);
-    write_number(json, "type", 0);
-    write_text(json, "type_format", BYTES_OF("聊天"));
-    write_text(json, "channel_id", key->channel.id);
-    write_number(json, "channel_type", key->channel.type);
-    write_text(json, "channel_type_format", api_browse_type_name(key->channel.type));
-    write_number(json, "unread_count", unread);
-    write_number(json, "last_msg_seq", last_seq);
-    write_number(json, "readed_to_msg_seq", row->read_seq);
-    write_number(json, "created_at", row->created_ms / 1000);
-    write_number(json, "updated_at", row->updated_ms / 1000);
+    json_text_member_unsigned(json, "id", (uint64_t)row->channel.slot << 32 | row->channel.number);
+    json_text_member_string(json, "uid", key->uid);
+    json_text_member_unsigned(json, "type", 0);
+    json_text_member_string(json, "type_format", BYTES_OF("聊天"));
+    json_text_member_string(json, "channel_id", key->channel.id);
+    json_text_member_unsigned(json, "channel_type", key->channel.type);
+    json_text_member_string(json, "channel_type_format", api_browse_type_name(key->channel.type));
+    json_text_member_unsigned(json, "unread_count", unread);
+    json_text_member_unsigned(json, "last_msg_seq", last_seq);
+    json_text_member_unsigned(json, "readed_to_msg_seq", row->read_seq);
+    json_text_member_unsigned(json, "created_at", row->created_ms / 1000);
+    json_text_member_unsigned(json, "updated_at", row->updated_ms / 1000);
     json_text_key(json, "created_at_format");
     api_time_write_short(json, row->created_ms);
     json_text_key(json, "updated_at_format");
@@ -511,7 +499,7 @@ static enum err read_conversations(struct http_request *request)
     page->count = 0;
     page->err = ERR_OK;
     json_text_object_begin(json);
-    write_number(json, "total", 0);
+    json_text_member_unsigned(json, "total", 0);
     json_text_key(json, "data");
     json_text_array_begin(json);
     enum err err;

@@ -20,18 +20,6 @@ uint32_t api_cluster_slot_of(struct bytes name)
     return hash_crc32(name) % API_CLUSTER_SLOTS;
 }
 
-static void write_number(struct json_text *json, const char *name, uint64_t value)
-{
-    json_text_key(json, name);
-    json_text_unsigned(json, value);
-}
-
-static void write_text(struct json_text *json, const char *name, struct bytes value)
-{
-    json_text_key(json, name);
-    json_text_string(json, value);
-}
-
 static uint64_t node_id(const struct http_request *request)
 {
     return request->http->options.identity.node_id;
@@ -66,22 +54,22 @@ static void write_node(struct http_request *request)
     struct json_text *json = &request->json;
     const struct http_identity *identity = &request->http->options.identity;
     json_text_object_begin(json);
-    write_number(json, "id", identity->node_id);
-    write_number(json, "is_leader", 1);
-    write_number(json, "role", 0);
-    write_text(json, "cluster_addr", BYTES_EMPTY);
-    write_text(json, "api_server_addr", identity->api_url);
-    write_number(json, "online", 1);
-    write_number(json, "allow_vote", 1);
-    write_number(json, "slot_count", API_CLUSTER_SLOTS);
-    write_number(json, "term", 1);
-    write_number(json, "slot_leader_count", API_CLUSTER_SLOTS);
+    json_text_member_unsigned(json, "id", identity->node_id);
+    json_text_member_unsigned(json, "is_leader", 1);
+    json_text_member_unsigned(json, "role", 0);
+    json_text_member_string(json, "cluster_addr", BYTES_EMPTY);
+    json_text_member_string(json, "api_server_addr", identity->api_url);
+    json_text_member_unsigned(json, "online", 1);
+    json_text_member_unsigned(json, "allow_vote", 1);
+    json_text_member_unsigned(json, "slot_count", API_CLUSTER_SLOTS);
+    json_text_member_unsigned(json, "term", 1);
+    json_text_member_unsigned(json, "slot_leader_count", API_CLUSTER_SLOTS);
     json_text_key(json, "uptime");
     api_time_write_span(json, clock_wall_ms() - identity->started_wall_ms);
-    write_text(json, "app_version", bytes_of_string(identity->version));
-    write_number(json, "config_version", 1);
-    write_number(json, "status", NODE_JOINED);
-    write_text(json, "status_format", BYTES_OF("已加入"));
+    json_text_member_string(json, "app_version", bytes_of_string(identity->version));
+    json_text_member_unsigned(json, "config_version", 1);
+    json_text_member_unsigned(json, "status", NODE_JOINED);
+    json_text_member_string(json, "status_format", BYTES_OF("已加入"));
     json_text_object_end(json);
 }
 
@@ -104,7 +92,7 @@ void api_cluster_nodes(struct http_request *request)
         return;
     }
     json_text_object_begin(&request->json);
-    write_number(&request->json, "total", 1);
+    json_text_member_unsigned(&request->json, "total", 1);
     json_text_key(&request->json, "data");
     json_text_array_begin(&request->json);
     write_node(request);
@@ -120,9 +108,9 @@ static void write_info_slots(struct http_request *request)
     json_text_array_begin(json);
     for (uint32_t i = 0; i < API_CLUSTER_SLOTS; i++) {
         json_text_object_begin(json);
-        write_number(json, "id", i);
-        write_number(json, "leader", node_id(request));
-        write_number(json, "term", 1);
+        json_text_member_unsigned(json, "id", i);
+        json_text_member_unsigned(json, "leader", node_id(request));
+        json_text_member_unsigned(json, "term", 1);
         write_replicas(request);
         json_text_object_end(json);
     }
@@ -136,22 +124,23 @@ void api_cluster_info(struct http_request *request)
     }
     struct json_text *json = &request->json;
     json_text_object_begin(json);
-    write_number(json, "version", 1);
-    write_number(json, "slotCount", API_CLUSTER_SLOTS);
-    write_number(json, "slotReplicaCount", 1);
-    write_number(json, "channelReplicaCount", 1);
-    write_number(json, "term", 1);
+    json_text_member_unsigned(json, "version", 1);
+    json_text_member_unsigned(json, "slotCount", API_CLUSTER_SLOTS);
+    json_text_member_unsigned(json, "slotReplicaCount", 1);
+    json_text_member_unsigned(json, "channelReplicaCount", 1);
+    json_text_member_unsigned(json, "term", 1);
     json_text_key(json, "nodes");
     json_text_array_begin(json);
     json_text_object_begin(json);
-    write_number(json, "id", node_id(request));
-    write_text(json, "clusterAddr", BYTES_EMPTY);
+    json_text_member_unsigned(json, "id", node_id(request));
+    json_text_member_string(json, "clusterAddr", BYTES_EMPTY);
     json_text_key(json, "online");
     json_text_bool(json, true);
     json_text_key(json, "allowVote");
     json_text_bool(json, true);
-    write_number(json, "status", NODE_JOINED);
-    write_number(json, "createdAt", request->http->options.identity.started_wall_ms / 1000);
+    json_text_member_unsigned(json, "status", NODE_JOINED);
+    json_text_member_unsigned(json, "createdAt",
+                              request->http->options.identity.started_wall_ms / 1000);
     json_text_object_end(json);
     json_text_array_end(json);
     write_info_slots(request);
@@ -165,14 +154,14 @@ static void write_slot(struct http_request *request, uint32_t slot)
 {
     struct json_text *json = &request->json;
     json_text_object_begin(json);
-    write_number(json, "id", slot);
-    write_number(json, "leader_id", node_id(request));
-    write_number(json, "term", 1);
+    json_text_member_unsigned(json, "id", slot);
+    json_text_member_unsigned(json, "leader_id", node_id(request));
+    json_text_member_unsigned(json, "term", 1);
     write_replicas(request);
-    write_number(json, "channel_count", 0);
-    write_number(json, "log_index", 0);
-    write_number(json, "status", 0);
-    write_text(json, "status_format", BYTES_OF("正常"));
+    json_text_member_unsigned(json, "channel_count", 0);
+    json_text_member_unsigned(json, "log_index", 0);
+    json_text_member_unsigned(json, "status", 0);
+    json_text_member_string(json, "status_format", BYTES_OF("正常"));
     json_text_object_end(json);
 }
 
@@ -182,7 +171,7 @@ void api_cluster_all_slots(struct http_request *request)
         return;
     }
     json_text_object_begin(&request->json);
-    write_number(&request->json, "total", API_CLUSTER_SLOTS);
+    json_text_member_unsigned(&request->json, "total", API_CLUSTER_SLOTS);
     json_text_key(&request->json, "data");
     json_text_array_begin(&request->json);
     for (uint32_t i = 0; i < API_CLUSTER_SLOTS; i++) {
@@ -248,13 +237,13 @@ void api_cluster_slot_config(struct http_request *request)
     }
     struct json_text *json = &request->json;
     json_text_object_begin(json);
-    write_number(json, "id", slot);
-    write_number(json, "leader_id", node_id(request));
-    write_number(json, "term", 1);
+    json_text_member_unsigned(json, "id", slot);
+    json_text_member_unsigned(json, "leader_id", node_id(request));
+    json_text_member_unsigned(json, "term", 1);
     write_replicas(request);
-    write_number(json, "log_max_index", 0);
-    write_number(json, "leader_log_max_index", 0);
-    write_number(json, "applied_index", 0);
+    json_text_member_unsigned(json, "log_max_index", 0);
+    json_text_member_unsigned(json, "leader_log_max_index", 0);
+    json_text_member_unsigned(json, "applied_index", 0);
     json_text_object_end(json);
     http_answer_out(request, 200, HTTP_JSON_TYPE);
 }
@@ -263,19 +252,19 @@ static void write_slot_replica(struct http_request *request, bool is_detailed)
 {
     struct json_text *json = &request->json;
     json_text_object_begin(json);
-    write_number(json, "replica_id", node_id(request));
-    write_number(json, "leader_id", node_id(request));
-    write_number(json, "running", 1);
-    write_number(json, "last_log_seq", 0);
-    write_number(json, "last_log_time", 0);
-    write_number(json, "term", 1);
-    write_number(json, "applied_index", 0);
-    write_number(json, "committed_index", 0);
-    write_number(json, "conf_version", 0);
+    json_text_member_unsigned(json, "replica_id", node_id(request));
+    json_text_member_unsigned(json, "leader_id", node_id(request));
+    json_text_member_unsigned(json, "running", 1);
+    json_text_member_unsigned(json, "last_log_seq", 0);
+    json_text_member_unsigned(json, "last_log_time", 0);
+    json_text_member_unsigned(json, "term", 1);
+    json_text_member_unsigned(json, "applied_index", 0);
+    json_text_member_unsigned(json, "committed_index", 0);
+    json_text_member_unsigned(json, "conf_version", 0);
     if (is_detailed) {
-        write_number(json, "role", ROLE_LEADER);
-        write_text(json, "role_format", BYTES_OF("leader"));
-        write_text(json, "last_log_time_format", BYTES_EMPTY);
+        json_text_member_unsigned(json, "role", ROLE_LEADER);
+        json_text_member_string(json, "role_format", BYTES_OF("leader"));
+        json_text_member_string(json, "last_log_time_format", BYTES_EMPTY);
     }
     json_text_object_end(json);
 }
@@ -316,11 +305,11 @@ void api_cluster_logs(struct http_request *request)
     }
     struct json_text *json = &request->json;
     json_text_object_begin(json);
-    write_number(json, "next", 0);
-    write_number(json, "pre", 0);
-    write_number(json, "applied", 0);
-    write_number(json, "last", 0);
-    write_number(json, "more", 0);
+    json_text_member_unsigned(json, "next", 0);
+    json_text_member_unsigned(json, "pre", 0);
+    json_text_member_unsigned(json, "applied", 0);
+    json_text_member_unsigned(json, "last", 0);
+    json_text_member_unsigned(json, "more", 0);
     json_text_key(json, "logs");
     json_text_array_begin(json);
     json_text_array_end(json);

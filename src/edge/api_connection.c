@@ -25,18 +25,6 @@ static const char *device_name(const struct conn *conn)
     return flag < COUNT_OF(names) ? names[flag][is_master] : unknown[is_master];
 }
 
-static void write_number(struct json_text *json, const char *name, uint64_t value)
-{
-    json_text_key(json, name);
-    json_text_unsigned(json, value);
-}
-
-static void write_text(struct json_text *json, const char *name, struct bytes value)
-{
-    json_text_key(json, name);
-    json_text_string(json, value);
-}
-
 static void write_times(struct json_text *json, const struct edge *edge, const struct conn *conn)
 {
     const uint64_t idle_ms = edge->shard->now_ms - conn->last_in_ms;
@@ -50,15 +38,15 @@ static void write_times(struct json_text *json, const struct edge *edge, const s
 
 static void write_traffic(struct json_text *json, const struct conn_traffic *traffic)
 {
-    write_number(json, "pending_bytes", 0);
-    write_number(json, "in_msgs", traffic->in_messages);
-    write_number(json, "out_msgs", traffic->out_messages);
-    write_number(json, "in_msg_bytes", traffic->in_message_bytes);
-    write_number(json, "out_msg_bytes", traffic->out_message_bytes);
-    write_number(json, "in_packets", traffic->in_packets);
-    write_number(json, "out_packets", traffic->out_packets);
-    write_number(json, "in_packet_bytes", traffic->in_bytes);
-    write_number(json, "out_packet_bytes", traffic->out_bytes);
+    json_text_member_unsigned(json, "pending_bytes", 0);
+    json_text_member_unsigned(json, "in_msgs", traffic->in_messages);
+    json_text_member_unsigned(json, "out_msgs", traffic->out_messages);
+    json_text_member_unsigned(json, "in_msg_bytes", traffic->in_message_bytes);
+    json_text_member_unsigned(json, "out_msg_bytes", traffic->out_message_bytes);
+    json_text_member_unsigned(json, "in_packets", traffic->in_packets);
+    json_text_member_unsigned(json, "out_packets", traffic->out_packets);
+    json_text_member_unsigned(json, "in_packet_bytes", traffic->in_bytes);
+    json_text_member_unsigned(json, "out_packet_bytes", traffic->out_bytes);
 }
 
 static bool write_conn(void *context, const struct edge *edge, const struct conn *conn)
@@ -68,18 +56,18 @@ static bool write_conn(void *context, const struct edge *edge, const struct conn
     char ip[ADDRESS_TEXT_MAX];
     address_text(&conn->peer, ip);
     json_text_object_begin(json);
-    write_number(json, "id", session_number(conn->session.id));
-    write_text(json, "uid", session_uid(&conn->session));
-    write_text(json, "ip", bytes_of_string(ip));
-    write_number(json, "port", conn->peer.port);
+    json_text_member_unsigned(json, "id", session_number(conn->session.id));
+    json_text_member_string(json, "uid", session_uid(&conn->session));
+    json_text_member_string(json, "ip", bytes_of_string(ip));
+    json_text_member_unsigned(json, "port", conn->peer.port);
     write_times(json, edge, conn);
     write_traffic(json, &conn->traffic);
-    write_text(json, "device", bytes_of_string(device_name(conn)));
-    write_text(json, "device_id", session_device_id(&conn->session));
-    write_number(json, "version", conn->version);
-    write_text(json, "proxy_type_format", BYTES_OF("本地连接"));
-    write_number(json, "leader_id", edge->settings->node_id);
-    write_number(json, "node_id", edge->settings->node_id);
+    json_text_member_string(json, "device", bytes_of_string(device_name(conn)));
+    json_text_member_string(json, "device_id", session_device_id(&conn->session));
+    json_text_member_unsigned(json, "version", conn->version);
+    json_text_member_string(json, "proxy_type_format", BYTES_OF("本地连接"));
+    json_text_member_unsigned(json, "leader_id", edge->settings->node_id);
+    json_text_member_unsigned(json, "node_id", edge->settings->node_id);
     json_text_object_end(json);
     return !request->out.is_full;
 }
@@ -208,9 +196,9 @@ static void end_connz(struct http_request *request, const struct api_conn_page *
     }
     json_text_key(json, "now");
     api_time_write(json, clock_wall_ms());
-    write_number(json, "total", total);
-    write_number(json, "offset", page->offset);
-    write_number(json, "limit", page->limit);
+    json_text_member_unsigned(json, "total", total);
+    json_text_member_unsigned(json, "offset", page->offset);
+    json_text_member_unsigned(json, "limit", page->limit);
 }
 
 bool api_check_node(struct http_request *request, const char *text)

@@ -53,18 +53,6 @@ struct telling {
     struct channel_name channel;
 };
 
-static void write_number(struct json_text *json, const char *name, uint64_t value)
-{
-    json_text_key(json, name);
-    json_text_unsigned(json, value);
-}
-
-static void write_string(struct json_text *json, const char *name, struct bytes value)
-{
-    json_text_key(json, name);
-    json_text_string(json, value);
-}
-
 /* ---- What clients get. ---- */
 
 static size_t data_bytes_max(const struct event_input *given, const struct event *event)
@@ -82,17 +70,17 @@ static void render(const struct event *event, struct writer *writer)
     const struct event_input *given = &telling->given;
     struct json_text json = json_text_of(writer);
     json_text_object_begin(&json);
-    write_string(&json, "client_msg_no", given->client_msg_no);
-    write_string(&json, "channel_id", given->channel_id);
-    write_number(&json, "channel_type", given->channel_type);
-    write_string(&json, "from_uid", given->from_uid);
+    json_text_member_string(&json, "client_msg_no", given->client_msg_no);
+    json_text_member_string(&json, "channel_id", given->channel_id);
+    json_text_member_unsigned(&json, "channel_type", given->channel_type);
+    json_text_member_string(&json, "from_uid", given->from_uid);
     json_text_key(&json, "message_id");
     json_text_signed(&json, given->message_id);
-    write_string(&json, "event_key", event->key);
-    write_number(&json, "msg_event_seq", event->seq);
-    write_string(&json, "stream_status", api_stream_status(event->status));
+    json_text_member_string(&json, "event_key", event->key);
+    json_text_member_unsigned(&json, "msg_event_seq", event->seq);
+    json_text_member_string(&json, "stream_status", api_stream_status(event->status));
     if (given->visibility.size > 0) {
-        write_string(&json, "visibility", given->visibility);
+        json_text_member_string(&json, "visibility", given->visibility);
     }
     if (given->payload.size > 0) {
         json_text_key(&json, "payload");
@@ -118,16 +106,16 @@ static void answer_event(struct http_request *request, const struct event *event
     json_text_object_begin(json);
     json_text_key(json, "data");
     json_text_object_begin(json);
-    write_string(json, "client_msg_no", given->client_msg_no);
-    write_string(json, "event_key", event->key);
-    write_string(json, "event_id", id);
-    write_number(json, "msg_event_seq", event->seq);
-    write_string(json, "stream_status", api_stream_status(event->status));
-    write_string(json, "channel_id", given->channel_id);
-    write_number(json, "channel_type", given->channel_type);
-    write_string(json, "from_uid", given->from_uid);
+    json_text_member_string(json, "client_msg_no", given->client_msg_no);
+    json_text_member_string(json, "event_key", event->key);
+    json_text_member_string(json, "event_id", id);
+    json_text_member_unsigned(json, "msg_event_seq", event->seq);
+    json_text_member_string(json, "stream_status", api_stream_status(event->status));
+    json_text_member_string(json, "channel_id", given->channel_id);
+    json_text_member_unsigned(json, "channel_type", given->channel_type);
+    json_text_member_string(json, "from_uid", given->from_uid);
     json_text_object_end(json);
-    write_number(json, "status", 200);
+    json_text_member_unsigned(json, "status", 200);
     json_text_object_end(json);
     http_answer_out(request, 200, HTTP_JSON_TYPE);
 }
@@ -377,10 +365,10 @@ static const struct api_lane *next_lane(const struct event_sync_input *input,
 static void write_standing(struct json_text *json, const struct lane_row *row)
 {
     json_text_object_begin(json);
-    write_string(json, "status", api_stream_status(row->status));
-    write_number(json, "end_reason", row->end_reason);
+    json_text_member_string(json, "status", api_stream_status(row->status));
+    json_text_member_unsigned(json, "end_reason", row->end_reason);
     if (row->error.size > 0) {
-        write_string(json, "error", row->error);
+        json_text_member_string(json, "error", row->error);
     }
     json_text_object_end(json);
 }
@@ -388,11 +376,11 @@ static void write_standing(struct json_text *json, const struct lane_row *row)
 static void write_event(struct json_text *json, const struct api_lane *lane)
 {
     json_text_object_begin(json);
-    write_number(json, "msg_event_seq", lane->row.seq);
-    write_string(json, "event_id", lane->row.event_id);
-    write_string(json, "event_key", lane->key);
-    write_string(json, "event_type", lane->row.event_type);
-    write_string(json, "visibility", lane->row.visibility);
+    json_text_member_unsigned(json, "msg_event_seq", lane->row.seq);
+    json_text_member_string(json, "event_id", lane->row.event_id);
+    json_text_member_string(json, "event_key", lane->key);
+    json_text_member_string(json, "event_type", lane->row.event_type);
+    json_text_member_string(json, "visibility", lane->row.visibility);
     json_text_key(json, "occurred_at");
     json_text_signed(json, lane->row.occurred_ms);
     json_text_key(json, "payload");
@@ -420,8 +408,8 @@ static void write_events(struct http_request *request, const struct api_stream *
         lane = next_lane(input, stream, last);
     }
     json_text_array_end(json);
-    write_number(json, "next_msg_event_seq", last);
-    write_number(json, "more", lane != NULL ? 1 : 0);
+    json_text_member_unsigned(json, "next_msg_event_seq", last);
+    json_text_member_unsigned(json, "more", lane != NULL ? 1 : 0);
 }
 
 static enum err read_events(struct http_request *request)
@@ -435,12 +423,12 @@ static enum err read_events(struct http_request *request)
     json_text_object_begin(json);
     json_text_key(json, "data");
     json_text_object_begin(json);
-    write_string(json, "client_msg_no", input->client_msg_no);
-    write_number(json, "from_msg_event_seq", input->from_msg_event_seq);
+    json_text_member_string(json, "client_msg_no", input->client_msg_no);
+    json_text_member_unsigned(json, "from_msg_event_seq", input->from_msg_event_seq);
     write_events(request, &stream);
-    write_string(json, "filtered_by_event_key", input->event_key);
+    json_text_member_string(json, "filtered_by_event_key", input->event_key);
     json_text_object_end(json);
-    write_number(json, "status", 200);
+    json_text_member_unsigned(json, "status", 200);
     json_text_object_end(json);
     api_stream_close(&stream);
     return err;

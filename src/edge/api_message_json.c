@@ -30,18 +30,6 @@ static void write_flag(struct json_text *json, const char *name, const struct me
     json_text_unsigned(json, (view->flags & flag) != 0 ? 1 : 0);
 }
 
-static void write_number(struct json_text *json, const char *name, uint64_t value)
-{
-    json_text_key(json, name);
-    json_text_unsigned(json, value);
-}
-
-static void write_string(struct json_text *json, const char *name, struct bytes value)
-{
-    json_text_key(json, name);
-    json_text_string(json, value);
-}
-
 void api_message_fields(struct json_text *json, const struct message_view *view,
                         const struct api_message_names *names)
 {
@@ -51,23 +39,23 @@ void api_message_fields(struct json_text *json, const struct message_view *view,
     write_flag(json, "red_dot", view, MESSAGE_RED_DOT);
     write_flag(json, "sync_once", view, MESSAGE_SYNC_ONCE);
     json_text_object_end(json);
-    write_number(json, "setting", view->setting);
-    write_number(json, "message_id", view->message_id);
+    json_text_member_unsigned(json, "setting", view->setting);
+    json_text_member_unsigned(json, "message_id", view->message_id);
     json_text_key(json, "message_idstr");
     json_text_decimal_string(json, view->message_id);
-    write_string(json, "client_msg_no", view->client_msg_no);
+    json_text_member_string(json, "client_msg_no", view->client_msg_no);
     if (names->stream != NULL) {
         api_stream_fields(json, names->stream, view->client_msg_no);
     }
-    write_number(json, "message_seq", view->seq);
-    write_string(json, "from_uid", names->sender);
-    write_string(json, "channel_id", names->channel_id);
-    write_number(json, "channel_type", view->channel_type);
+    json_text_member_unsigned(json, "message_seq", view->seq);
+    json_text_member_string(json, "from_uid", names->sender);
+    json_text_member_string(json, "channel_id", names->channel_id);
+    json_text_member_unsigned(json, "channel_type", view->channel_type);
     if (view->topic.size > 0) {
-        write_string(json, "topic", view->topic);
+        json_text_member_string(json, "topic", view->topic);
     }
-    write_number(json, "expire", view->expire_s);
-    write_number(json, "timestamp", view->timestamp_s);
+    json_text_member_unsigned(json, "expire", view->expire_s);
+    json_text_member_unsigned(json, "timestamp", view->timestamp_s);
     json_text_key(json, "payload");
     if (view->payload.size > 0) {
         json_text_base64(json, view->payload);

@@ -9,18 +9,6 @@
 #define CONNS_DEFAULT 20u
 #define VARZ_BYTES    2048u /* without the addresses */
 
-static void write_number(struct json_text *json, const char *name, uint64_t value)
-{
-    json_text_key(json, name);
-    json_text_unsigned(json, value);
-}
-
-static void write_text(struct json_text *json, const char *name, struct bytes value)
-{
-    json_text_key(json, name);
-    json_text_string(json, value);
-}
-
 static uint64_t sum(const struct http_request *request, enum metric first, enum metric last)
 {
     uint64_t total = 0;
@@ -37,42 +25,46 @@ static void write_counts(struct http_request *request)
     const uint64_t uptime_ms = clock_wall_ms() - identity->started_wall_ms;
     json_text_key(json, "server_id");
     json_text_decimal_string(json, identity->node_id);
-    write_text(json, "server_name", BYTES_OF("WuKongIM"));
-    write_text(json, "version", bytes_of_string(identity->version));
-    write_number(json, "connections",
-                 sum(request, METRIC_CONNECTIONS_OPEN, METRIC_CONNECTIONS_OPEN_WSS));
-    write_number(json, "user_handler_count",
-                 sum(request, METRIC_USERS_ONLINE, METRIC_USERS_ONLINE));
-    write_number(json, "user_handler_conn_count", sum(request, METRIC_SESSIONS, METRIC_SESSIONS));
+    json_text_member_string(json, "server_name", BYTES_OF("WuKongIM"));
+    json_text_member_string(json, "version", bytes_of_string(identity->version));
+    json_text_member_unsigned(json, "connections",
+                              sum(request, METRIC_CONNECTIONS_OPEN, METRIC_CONNECTIONS_OPEN_WSS));
+    json_text_member_unsigned(json, "user_handler_count",
+                              sum(request, METRIC_USERS_ONLINE, METRIC_USERS_ONLINE));
+    json_text_member_unsigned(json, "user_handler_conn_count",
+                              sum(request, METRIC_SESSIONS, METRIC_SESSIONS));
     json_text_key(json, "uptime");
     api_time_write_span(json, uptime_ms);
-    write_number(json, "goroutine", file_threads_count());
-    write_number(json, "mem", file_resident_bytes());
-    write_number(json, "cpu", clock_worked_ms() * 100 / (uptime_ms + 1));
-    write_number(json, "in_msgs", sum(request, METRIC_IN_CONNECT, METRIC_IN_OTHER));
-    write_number(json, "out_msgs", sum(request, METRIC_OUT_CONNACK, METRIC_OUT_OTHER));
-    write_number(json, "in_bytes", sum(request, METRIC_IN_CONNECT_BYTES, METRIC_IN_OTHER_BYTES));
-    write_number(json, "out_bytes", sum(request, METRIC_OUT_CONNACK_BYTES, METRIC_OUT_OTHER_BYTES));
-    write_number(json, "slow_clients",
-                 sum(request, METRIC_SESSIONS_BEHIND, METRIC_SESSIONS_BEHIND));
-    write_number(json, "retry_queue", 0); /* what waits for its RECVACK is a session's own */
+    json_text_member_unsigned(json, "goroutine", file_threads_count());
+    json_text_member_unsigned(json, "mem", file_resident_bytes());
+    json_text_member_unsigned(json, "cpu", clock_worked_ms() * 100 / (uptime_ms + 1));
+    json_text_member_unsigned(json, "in_msgs", sum(request, METRIC_IN_CONNECT, METRIC_IN_OTHER));
+    json_text_member_unsigned(json, "out_msgs", sum(request, METRIC_OUT_CONNACK, METRIC_OUT_OTHER));
+    json_text_member_unsigned(json, "in_bytes",
+                              sum(request, METRIC_IN_CONNECT_BYTES, METRIC_IN_OTHER_BYTES));
+    json_text_member_unsigned(json, "out_bytes",
+                              sum(request, METRIC_OUT_CONNACK_BYTES, METRIC_OUT_OTHER_BYTES));
+    json_text_member_unsigned(json, "slow_clients",
+                              sum(request, METRIC_SESSIONS_BEHIND, METRIC_SESSIONS_BEHIND));
+    json_text_member_unsigned(json, "retry_queue",
+                              0); /* what waits for its RECVACK is a session's own */
 }
 
 static void write_identity(struct http_request *request)
 {
     struct json_text *json = &request->json;
     const struct http_options *options = &request->http->options;
-    write_text(json, "tcp_addr", options->addresses.tcp);
-    write_text(json, "ws_addr", options->addresses.ws);
-    write_text(json, "wss_addr", options->addresses.wss);
-    write_text(json, "manager_addr", options->identity.manager_address);
-    write_number(json, "manager_on", options->is_manager_on);
-    write_text(json, "commit", BYTES_EMPTY);
-    write_text(json, "commit_date", BYTES_EMPTY);
-    write_text(json, "tree_state", BYTES_EMPTY);
-    write_text(json, "api_url", options->identity.api_url);
-    write_text(json, "manager_uid", options->identity.manager_uid);
-    write_number(json, "manager_token_on", options->access.has_token);
+    json_text_member_string(json, "tcp_addr", options->addresses.tcp);
+    json_text_member_string(json, "ws_addr", options->addresses.ws);
+    json_text_member_string(json, "wss_addr", options->addresses.wss);
+    json_text_member_string(json, "manager_addr", options->identity.manager_address);
+    json_text_member_unsigned(json, "manager_on", options->is_manager_on);
+    json_text_member_string(json, "commit", BYTES_EMPTY);
+    json_text_member_string(json, "commit_date", BYTES_EMPTY);
+    json_text_member_string(json, "tree_state", BYTES_EMPTY);
+    json_text_member_string(json, "api_url", options->identity.api_url);
+    json_text_member_string(json, "manager_uid", options->identity.manager_uid);
+    json_text_member_unsigned(json, "manager_token_on", options->access.has_token);
 }
 
 static void begin_varz(struct http_request *request, const struct api_conn_page *page)
@@ -86,7 +78,7 @@ static void begin_varz(struct http_request *request, const struct api_conn_page 
 static void end_varz(struct http_request *request, const struct api_conn_page *page)
 {
     (void)page;
-    write_number(&request->json, "conversation_cache_count", 0);
+    json_text_member_unsigned(&request->json, "conversation_cache_count", 0);
 }
 
 static size_t varz_bytes(const struct http_options *options)

@@ -92,18 +92,6 @@ struct bytes api_stream_status(enum lane_status status)
     UNREACHABLE();
 }
 
-static void write_number(struct json_text *json, const char *name, uint64_t value)
-{
-    json_text_key(json, name);
-    json_text_unsigned(json, value);
-}
-
-static void write_string(struct json_text *json, const char *name, struct bytes value)
-{
-    json_text_key(json, name);
-    json_text_string(json, value);
-}
-
 void api_stream_content(struct json_text *json, const struct api_lane *lane)
 {
     if (lane->row.form != LANE_TEXT) {
@@ -111,8 +99,8 @@ void api_stream_content(struct json_text *json, const struct api_lane *lane)
         return;
     }
     json_text_object_begin(json);
-    write_string(json, "kind", BYTES_OF("text"));
-    write_string(json, "text", lane->content);
+    json_text_member_string(json, "kind", BYTES_OF("text"));
+    json_text_member_string(json, "text", lane->content);
     json_text_object_end(json);
 }
 
@@ -120,10 +108,10 @@ void api_stream_content(struct json_text *json, const struct api_lane *lane)
 static void write_end(struct json_text *json, const struct lane_row *row)
 {
     if (row->end_reason != 0) {
-        write_number(json, "end_reason", row->end_reason);
+        json_text_member_unsigned(json, "end_reason", row->end_reason);
     }
     if (row->error.size > 0) {
-        write_string(json, "error", row->error);
+        json_text_member_string(json, "error", row->error);
     }
 }
 
@@ -131,7 +119,7 @@ static void write_end(struct json_text *json, const struct lane_row *row)
 static void write_main(struct json_text *json, const struct api_lane *lane)
 {
     if (lane_status_is_final(lane->row.status)) {
-        write_number(json, "end", 1);
+        json_text_member_unsigned(json, "end", 1);
     }
     write_end(json, &lane->row);
     if (lane->content.size > 0) {
@@ -143,10 +131,10 @@ static void write_main(struct json_text *json, const struct api_lane *lane)
 static void write_lane(struct json_text *json, const struct api_lane *lane, bool wants_snapshot)
 {
     json_text_object_begin(json);
-    write_string(json, "event_key", lane->key);
-    write_string(json, "status", api_stream_status(lane->row.status));
+    json_text_member_string(json, "event_key", lane->key);
+    json_text_member_string(json, "status", api_stream_status(lane->row.status));
     if (lane->row.seq != 0) {
-        write_number(json, "last_msg_event_seq", lane->row.seq);
+        json_text_member_unsigned(json, "last_msg_event_seq", lane->row.seq);
     }
     if (lane->content.size > 0 && wants_snapshot) {
         json_text_key(json, "snapshot");
@@ -193,14 +181,14 @@ static void write_meta(struct json_text *json, const struct api_stream *stream)
     json_text_key(json, "completed");
     json_text_bool(json, summary.is_completed);
     if (summary.seq != 0) {
-        write_number(json, "event_version", summary.seq);
-        write_number(json, "last_msg_event_seq", summary.seq);
+        json_text_member_unsigned(json, "event_version", summary.seq);
+        json_text_member_unsigned(json, "last_msg_event_seq", summary.seq);
     }
     if (summary.lanes_count != 0) {
-        write_number(json, "event_count", summary.lanes_count);
+        json_text_member_unsigned(json, "event_count", summary.lanes_count);
     }
     if (summary.open_count != 0) {
-        write_number(json, "open_event_count", summary.open_count);
+        json_text_member_unsigned(json, "open_event_count", summary.open_count);
     }
     if (summary.lanes_count != 0) {
         json_text_key(json, "events");
@@ -230,7 +218,7 @@ void api_stream_fields(struct json_text *json, const struct api_stream *stream,
     write_meta(json, stream);
     json_text_key(json, "event_sync_hint");
     json_text_object_begin(json);
-    write_string(json, "client_msg_no", client_msg_no);
-    write_number(json, "from_msg_event_seq", 0);
+    json_text_member_string(json, "client_msg_no", client_msg_no);
+    json_text_member_unsigned(json, "from_msg_event_seq", 0);
     json_text_object_end(json);
 }

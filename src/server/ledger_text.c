@@ -8,12 +8,6 @@
 
 #define SUMS_MAX 64u /* different holders; more than there are */
 
-static void write_number(struct json_text *json, const char *name, uint64_t value)
-{
-    json_text_key(json, name);
-    json_text_unsigned(json, value);
-}
-
 static void write_word(struct json_text *json, const char *name, const char *value)
 {
     json_text_key(json, name);
@@ -32,18 +26,18 @@ static void write_holder(void *context, const struct ledger_line *line)
     struct json_text *json = context;
     json_text_object_begin(json);
     write_word(json, "part", line->part);
-    write_number(json, "index", line->index);
+    json_text_member_unsigned(json, "index", line->index);
     write_word(json, "holder", line->holder);
-    write_number(json, "used", line->used_bytes);
-    write_number(json, "peak", line->peak_bytes);
+    json_text_member_unsigned(json, "used", line->used_bytes);
+    json_text_member_unsigned(json, "peak", line->peak_bytes);
     json_text_key(json, "limit");
     if (line->limit_bytes == BUDGET_UNLIMITED) {
         json_text_null(json);
     } else {
         json_text_unsigned(json, line->limit_bytes);
     }
-    write_number(json, "refused", line->refused_count);
-    write_number(json, "given_back", line->given_back_bytes);
+    json_text_member_unsigned(json, "refused", line->refused_count);
+    json_text_member_unsigned(json, "given_back", line->given_back_bytes);
     json_text_object_end(json);
 }
 
@@ -65,10 +59,10 @@ void ledger_write_json(struct ledger *ledger, const struct alarms *alarms, struc
     ledger_totals(ledger, &totals);
     struct json_text json = json_text_of(out);
     json_text_object_begin(&json);
-    write_number(&json, "budget", totals.budget_bytes);
-    write_number(&json, "resident", totals.resident_bytes);
-    write_number(&json, "resident_peak", totals.resident_bytes_max);
-    write_number(&json, "ledger", totals.ledger_bytes);
+    json_text_member_unsigned(&json, "budget", totals.budget_bytes);
+    json_text_member_unsigned(&json, "resident", totals.resident_bytes);
+    json_text_member_unsigned(&json, "resident_peak", totals.resident_bytes_max);
+    json_text_member_unsigned(&json, "ledger", totals.ledger_bytes);
     json_text_key(&json, "unaccounted");
     json_text_signed(&json, unaccounted_bytes(&totals));
     write_alarms(&json, alarms);
@@ -87,7 +81,7 @@ static void write_span(struct json_text *json, struct ledger *ledger, const char
     const uint32_t count = ledger_points(ledger, span, points, &seconds);
     json_text_key(json, name);
     json_text_object_begin(json);
-    write_number(json, "seconds_per_point", seconds);
+    json_text_member_unsigned(json, "seconds_per_point", seconds);
     json_text_key(json, "points");
     json_text_array_begin(json);
     for (uint32_t i = 0; i < count; i++) {
@@ -106,7 +100,7 @@ void ledger_write_history(struct ledger *ledger, struct writer *out)
     ledger_totals(ledger, &totals);
     struct json_text json = json_text_of(out);
     json_text_object_begin(&json);
-    write_number(&json, "budget_kib", totals.budget_bytes / 1024u);
+    json_text_member_unsigned(&json, "budget_kib", totals.budget_bytes / 1024u);
     write_span(&json, ledger, "hour", LEDGER_HOUR);
     write_span(&json, ledger, "day", LEDGER_DAY);
     write_span(&json, ledger, "week", LEDGER_WEEK);

@@ -32,6 +32,12 @@ void json_text_array_end(struct json_text *text);
 /* The name of the member whose value comes next; ASCII without anything to escape. */
 static inline void json_text_key(struct json_text *text, const char *name);
 
+/* A member whole. */
+static inline void json_text_member_unsigned(struct json_text *text, const char *name,
+                                             uint64_t value);
+static inline void json_text_member_string(struct json_text *text, const char *name,
+                                           struct bytes value);
+
 /* A name that may hold anything. */
 void json_text_key_string(struct json_text *text, struct bytes name);
 
@@ -66,4 +72,18 @@ static inline struct json_text json_text_of(struct writer *writer)
 static inline void json_text_key(struct json_text *text, const char *name)
 {
     json_text_key_plain(text, bytes_of_string(name));
+}
+
+static inline void json_text_member_unsigned(struct json_text *text, const char *name,
+                                             uint64_t value)
+{
+    json_text_key(text, name);
+    json_text_unsigned(text, value);
+}
+
+static inline void json_text_member_string(struct json_text *text, const char *name,
+                                           struct bytes value)
+{
+    json_text_key(text, name);
+    json_text_string(text, value);
 }
