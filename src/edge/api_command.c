@@ -5,6 +5,7 @@
 #include "edge/api_log.h"
 #include "edge/api_message_json.h"
 #include "edge/command_syncs.h"
+#include "store/log_end.h"
 
 #define LIMIT_DEFAULT    200
 #define LIMIT_MAX        10000
@@ -90,9 +91,10 @@ static bool find_visit(void *context, struct channel_name channel, const struct 
     if ((row->flags & DIRECTORY_FLAG_COMMAND) == 0 || row->channel.number == 0) {
         return true;
     }
-    uint64_t last = 0;
+    struct log_end end = {.last_seq = 0};
     const struct log_ref log = {.channel = row->channel, .kind = LOG_COMMAND};
-    sync->result = store_last_seq(sync->request->http->options.store, STORE_MAY_BLOCK, log, &last);
+    sync->result = store_log_end(sync->request->http->options.store, log, &end);
+    uint64_t last = end.last_seq;
     if (row->command_end_seq > 0 && row->command_end_seq < last) {
         last = row->command_end_seq;
     }

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 
 #define SYNC_BYTES_FIRST    ((size_t)32 * 1024)
+#define USUAL_BYTES         1024u /* of a conversation that is told, until we know better */
 #define PAGE_SIZE_DEFAULT   100
 #define PAGE_SIZE_MAX       500
 #define MSG_COUNT_DEFAULT   15
@@ -124,7 +125,8 @@ struct conversation {
     struct bytes uid;
     struct channel_name name; /* as the user calls it */
     const struct directory_row *row;
-    struct channel_state state;
+    struct log_ref log;
+    struct log_end end;
     uint64_t own_last_seq;
     uint64_t seq_bound; /* messages up to this one are not wanted */
     uint32_t msg_count;
@@ -173,10 +175,27 @@ static void end_conversation(struct conversation *conversation)
     json_text_object_end(&conversation->request->json);
 }
 
+/* The user's own newest, where it changes the answer: if the newest is his, or the only one that he
+ * has not read, it does not. */
+static enum err find_own_last(struct conversation *conversation, const struct message_view *newest)
+{
+    const bool is_own = bytes_equal(newest->from_uid, conversation->uid);
+    if (is_own || newest->seq <= conversation->row->read_seq + 1) {
+        return ERR_OK;
+    }
+    return store_own_last_seq(conversation->request->http->options.store, STORE_MAY_BLOCK,
+                              conversation->log, conversation->uid, &conversation->own_last_seq);
+}
+
 static bool recents_visit(void *context, const struct message_view *view, struct bytes row)
 {
     struct conversation *conversation = context;
     if (!conversation->is_begun) {
+        const enum err err = find_own_last(conversation, view);
+        if (err != ERR_OK) {
+            conversation->request->visit_err = err;
+            return false;
+        }
         begin_conversation(conversation, view);
     }
     return api_log_write_visit(conversation->request, view, row);
@@ -186,24 +205,16 @@ static bool recents_visit(void *context, const struct message_view *view, struct
 static enum err write_recents(struct conversation *conversation)
 {
     const struct http_options *options = &conversation->request->http->options;
-    const struct log_ref log = {.channel = conversation->state.ref, .kind = LOG_CHAT};
-    const uint64_t last_seq = conversation->state.last_seq[LOG_CHAT];
-    if (last_seq <= conversation->seq_bound) {
+    if (conversation->end.last_seq <= conversation->seq_bound) {
         return ERR_OK;
-    }
-    if (last_seq > conversation->row->read_seq) {
-        const enum err err = store_own_last_seq(options->store, STORE_MAY_BLOCK, log,
-                                                conversation->uid, &conversation->own_last_seq);
-        if (err != ERR_OK) {
-            return err;
-        }
     }
     /* With large messages fewer of them: /channel/messagesync has the rest. */
     const uint64_t bytes_max = options->limits.answer_bytes_max / 4;
     const struct message_range range = {
-        .log = log,
+        .log = conversation->log,
         .seq_min = conversation->seq_bound + 1,
-        .seq_max = last_seq,
+        .seq_max = conversation->end.last_seq,
+        .end_count = conversation->end.chunk_count,
         .order = MESSAGES_NEWEST_DESCENDING,
         .count_max = conversation->msg_count,
         .bytes_max = bytes_max < UINT32_MAX ? (uint32_t)bytes_max : UINT32_MAX,
@@ -253,23 +264,19 @@ struct sync {
     uint32_t known_count;
 };
 
-/* The part of the list that the page is. */
-static void cut_page(const struct sync_input *input, struct conversation_list *list)
+/* Which of the rows the page is, by rank. */
+static void rank_page(const struct sync_input *input, struct conversation_query *query)
 {
     if (input->page <= 0) {
         return;
     }
-    int64_t size = input->page_size > 0 ? input->page_size : PAGE_SIZE_DEFAULT;
+    uint64_t size = input->page_size > 0 ? (uint64_t)input->page_size : PAGE_SIZE_DEFAULT;
     size = size < PAGE_SIZE_MAX ? size : PAGE_SIZE_MAX;
-    const int64_t before = input->page - 1;
-    if (before > (int64_t)list->count / size || before * size >= (int64_t)list->count) {
-        list->count = 0;
-        return;
+    const uint64_t before = (uint64_t)input->page - 1;
+    query->rank_begin = before < query->rank_end / size + 1 ? before * size : query->rank_end;
+    if (query->rank_begin + size < query->rank_end) {
+        query->rank_end = query->rank_begin + size;
     }
-    const uint32_t begin = (uint32_t)(before * size);
-    const uint32_t left = list->count - begin;
-    list->entries += begin;
-    list->count = left < (uint32_t)size ? left : (uint32_t)size;
 }
 
 /* The messages up to this seq are not wanted; false: the conversation is not wanted at all. */
@@ -295,6 +302,25 @@ static bool find_bound(const struct sync *sync, const struct conversation_entry 
     return true;
 }
 
+/* Is there anything beyond its bound? Of a long list most have nothing. */
+static enum err entry_is_wanted(void *context, struct conversation_entry *entry,
+                                bool *out_is_wanted)
+{
+    const struct http_request *request = context;
+    const struct sync *sync = request->work;
+    const struct channel_name seen = {
+        .type = entry->name.type,
+        .id = name_as_seen(entry->name.id, entry->name.type, sync->input->uid)};
+    *out_is_wanted = false;
+    if (entry->row.channel.number == 0 || !find_bound(sync, entry, seen, &entry->seq_bound)) {
+        return ERR_OK;
+    }
+    const struct log_ref log = {.channel = entry->row.channel, .kind = LOG_CHAT};
+    const enum err err = store_log_end(request->http->options.store, log, &entry->end);
+    *out_is_wanted = err == ERR_OK && entry->end.last_seq > entry->seq_bound;
+    return err;
+}
+
 static enum err write_entry(struct http_request *request, const struct conversation_entry *entry)
 {
     const struct sync *sync = request->work;
@@ -304,40 +330,51 @@ static enum err write_entry(struct http_request *request, const struct conversat
         .name = {.type = entry->name.type,
                  .id = name_as_seen(entry->name.id, entry->name.type, sync->input->uid)},
         .row = &entry->row,
+        .log = {.channel = entry->row.channel, .kind = LOG_CHAT},
+        .end = entry->end,
+        .seq_bound = entry->seq_bound,
         .msg_count = clamp_msg_count(sync->input->msg_count),
     };
-    if (!find_bound(sync, entry, conversation.name, &conversation.seq_bound)) {
-        return ERR_OK;
-    }
-    struct store *store = request->http->options.store;
-    uint64_t *last_seq = &conversation.state.last_seq[LOG_CHAT];
-    enum err err = store_last_chat_seq(store, entry->name, last_seq);
-    if (err == ERR_OK && *last_seq <= conversation.seq_bound) {
-        return ERR_OK; /* nothing has come: most of a long list, and cheap */
-    }
-    if (err == ERR_OK) {
-        err = store_find_channel(store, STORE_MAY_BLOCK, entry->name, &conversation.state.ref);
-    }
-    if (err != ERR_OK) {
-        return err == ERR_ABSENT ? ERR_OK : err;
-    }
     return write_recents(&conversation);
+}
+
+/* How large the buffer should be, so that the next reading is the last: by what those that were
+ * `written` have taken, or by what is usual. */
+static size_t bytes_wanted(const struct http_request *request, const struct conversation_list *list,
+                           uint32_t written)
+{
+    const size_t text = request->buffer->capacity - request->scratch_size;
+    const size_t each = written > 0 ? text / written * 9 / 8 : USUAL_BYTES;
+    return (size_t)list->count * (CONVERSATION_ENTRY_BYTES + each);
 }
 
 static enum err read_sync(struct http_request *request)
 {
     const struct sync *sync = request->work;
+    struct conversation_query query = {
+        .uid = sync->input->uid,
+        .rank_end = request->http->options.limits.conversations_max,
+        .is_wanted = entry_is_wanted,
+        .context = request,
+    };
+    rank_page(sync->input, &query);
     struct conversation_list list;
-    enum err err = conversation_list_read(request, sync->input->uid, &list);
+    enum err err = conversation_list_read(request, &query, &list);
+    if (err == ERR_FULL) {
+        request->read_wanted = bytes_wanted(request, &list, 0);
+    }
     if (err != ERR_OK) {
         return err;
     }
-    cut_page(sync->input, &list);
     json_text_array_begin(&request->json);
-    for (uint32_t i = 0; i < list.count && err == ERR_OK && !request->out.is_full; i++) {
+    uint32_t i = 0;
+    for (; i < list.count && err == ERR_OK && !request->out.is_full; i++) {
         err = write_entry(request, list.entries[i]);
     }
     json_text_array_end(&request->json);
+    if (request->out.is_full && i > 1) { /* the last one is not whole */
+        request->read_wanted = bytes_wanted(request, &list, i - 1);
+    }
     return err;
 }
 
@@ -424,12 +461,15 @@ static enum err write_channel(struct http_request *request, const struct channel
         .msg_count = input->msg_count > 0 ? clamp_msg_count(input->msg_count) : MSG_COUNT_DEFAULT,
     };
     struct api_log log;
+    struct channel_state state;
     api_log_init(&log, input->uid, given);
-    enum err err = api_log_load(request, &log, &conversation.state);
+    enum err err = api_log_load(request, &log, &state);
     if (log.name.id.size > 0 && (err == ERR_OK || err == ERR_ABSENT)) {
         const bool is_known = err == ERR_OK;
         err = find_row(store, input->uid, log.name, &row);
         if (err == ERR_OK && is_known) {
+            conversation.log = (struct log_ref){.channel = state.ref, .kind = LOG_CHAT};
+            conversation.end.last_seq = state.last_seq[LOG_CHAT];
             err = write_recents(&conversation);
         }
     }

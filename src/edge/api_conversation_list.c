@@ -4,105 +4,154 @@
 
 #include <stdlib.h>
 
-/* The times of the newest rows, the oldest of them on top. */
-struct heap {
-    uint64_t *times_ms;
-    uint32_t count;
-    uint32_t capacity;
+/* ---- Ranks. ---- */
+
+/* What decides the rank of a row: the newer update first, then the order of the directory. */
+struct rank {
+    uint64_t updated_ms;
+    uint32_t order;
 };
 
-static void heap_swap(struct heap *heap, uint32_t a, uint32_t b)
+/* Below 0: a comes first. */
+static int rank_compare(struct rank a, struct rank b)
 {
-    const uint64_t time_ms = heap->times_ms[a];
-    heap->times_ms[a] = heap->times_ms[b];
-    heap->times_ms[b] = time_ms;
+    if (a.updated_ms != b.updated_ms) {
+        return a.updated_ms > b.updated_ms ? -1 : 1;
+    }
+    return a.order < b.order ? -1 : (a.order > b.order ? 1 : 0);
+}
+
+static int compare_ranks(const void *a, const void *b)
+{
+    const struct rank *first = a;
+    const struct rank *second = b;
+    return rank_compare(*first, *second);
+}
+
+/* The first of all ranks, the last of them on top. */
+struct heap {
+    struct rank *ranks;
+    uint64_t count;
+    uint64_t capacity;
+};
+
+static void heap_swap(struct heap *heap, uint64_t a, uint64_t b)
+{
+    const struct rank rank = heap->ranks[a];
+    heap->ranks[a] = heap->ranks[b];
+    heap->ranks[b] = rank;
+}
+
+static bool heap_is_later(const struct heap *heap, uint64_t a, uint64_t b)
+{
+    return rank_compare(heap->ranks[a], heap->ranks[b]) > 0;
 }
 
 static void heap_sink(struct heap *heap)
 {
-    uint32_t at = 0;
+    uint64_t at = 0;
     for (;;) {
-        uint32_t least = at;
-        for (uint32_t child = 2 * at + 1; child <= 2 * at + 2 && child < heap->count; child++) {
-            least = heap->times_ms[child] < heap->times_ms[least] ? child : least;
+        uint64_t last = at;
+        for (uint64_t child = 2 * at + 1; child <= 2 * at + 2 && child < heap->count; child++) {
+            last = heap_is_later(heap, child, last) ? child : last;
         }
-        if (least == at) {
+        if (last == at) {
             return;
         }
-        heap_swap(heap, at, least);
-        at = least;
+        heap_swap(heap, at, last);
+        at = last;
     }
 }
 
-static void heap_add(struct heap *heap, uint64_t time_ms)
+static void heap_add(struct heap *heap, struct rank rank)
 {
     if (heap->count == heap->capacity) {
-        if (time_ms > heap->times_ms[0]) {
-            heap->times_ms[0] = time_ms;
+        if (rank_compare(rank, heap->ranks[0]) < 0) {
+            heap->ranks[0] = rank;
             heap_sink(heap);
         }
         return;
     }
-    uint32_t at = heap->count++;
-    heap->times_ms[at] = time_ms;
-    while (at > 0 && heap->times_ms[(at - 1) / 2] > heap->times_ms[at]) {
+    uint64_t at = heap->count++;
+    heap->ranks[at] = rank;
+    while (at > 0 && heap_is_later(heap, at, (at - 1) / 2)) {
         heap_swap(heap, at, (at - 1) / 2);
         at = (at - 1) / 2;
     }
 }
 
-struct collecting {
-    struct http_request *request;
-    struct conversation_list *list;
-    uint32_t capacity;
-    uint64_t floor_ms;   /* rows updated before are not taken */
-    uint32_t floor_left; /* how many of just that time are */
-    bool is_over;        /* there are more than fit */
-    struct heap heap;
+/* ---- The walks. ---- */
+
+/* From the first to the last rank, both included. */
+struct span {
+    struct rank first;
+    struct rank last;
 };
 
-static struct conversation_entry *make_entry(struct http_request *request,
-                                             struct channel_name channel,
-                                             const struct directory_row *row)
+struct collecting {
+    struct http_request *request;
+    const struct conversation_query *query;
+    struct conversation_list *list;
+    struct conversation_entry *newest; /* the chain of what is listed */
+    uint64_t rows_count;               /* seen in this walk */
+    bool has_span;                     /* else it is the rows that there are */
+    bool is_over;                      /* and it is not: there are more, or they begin later */
+    bool is_full;                      /* what is wanted is counted only */
+    struct span span;
+    struct heap heap;
+    enum err err;
+};
+
+static void keep_entry(struct collecting *collecting, const struct conversation_entry *entry)
 {
-    struct conversation_entry *entry = http_scratch(request, sizeof(*entry) + channel.id.size);
-    if (entry == NULL) {
-        return NULL;
+    collecting->list->count++;
+    struct conversation_entry *kept = NULL;
+    if (!collecting->is_full) {
+        kept = http_scratch(collecting->request, sizeof(*kept) + entry->name.id.size);
     }
-    uint8_t *id = (uint8_t *)(entry + 1);
-    memcpy(id, channel.id.data, channel.id.size);
-    *entry = (struct conversation_entry){
-        .row = *row,
-        .name = {.type = channel.type, .id = {.data = id, .size = channel.id.size}},
-    };
-    return entry;
+    if (kept == NULL) {
+        collecting->is_full = true;
+        return;
+    }
+    uint8_t *id = (uint8_t *)(kept + 1);
+    memcpy(id, entry->name.id.data, entry->name.id.size);
+    *kept = *entry;
+    kept->name.id.data = id;
+    kept->next = collecting->newest;
+    collecting->newest = kept;
+}
+
+/* Is the row in the span? Without one, all are, and this notices when they are too many. */
+static bool span_has(struct collecting *collecting, struct rank rank)
+{
+    if (!collecting->has_span) {
+        collecting->is_over = collecting->rows_count > collecting->query->rank_end;
+        return !collecting->is_over;
+    }
+    return rank_compare(collecting->span.first, rank) <= 0 &&
+           rank_compare(rank, collecting->span.last) <= 0;
 }
 
 static bool collect_visit(void *context, struct channel_name channel,
                           const struct directory_row *row)
 {
     struct collecting *collecting = context;
-    struct conversation_list *list = collecting->list;
-    if ((row->flags & DIRECTORY_FLAG_CHAT) == 0 || row->updated_ms < collecting->floor_ms) {
+    if ((row->flags & DIRECTORY_FLAG_CHAT) == 0) {
         return true;
     }
-    if (row->updated_ms == collecting->floor_ms) {
-        if (collecting->floor_left == 0) {
-            return true;
-        }
-        collecting->floor_left--;
+    const struct rank rank = {.updated_ms = row->updated_ms,
+                              .order = (uint32_t)collecting->rows_count++};
+    if (!span_has(collecting, rank)) {
+        return collecting->has_span; /* without one, there is no use in going on */
     }
-    if (list->count == collecting->capacity) {
-        collecting->is_over = true;
-        return false;
+    const struct conversation_query *query = collecting->query;
+    struct conversation_entry entry = {.row = *row, .name = channel, .order = rank.order};
+    bool is_wanted = false;
+    collecting->err = query->is_wanted(query->context, &entry, &is_wanted);
+    if (is_wanted) {
+        keep_entry(collecting, &entry);
     }
-    struct conversation_entry *entry = make_entry(collecting->request, channel, row);
-    if (entry == NULL) {
-        return false; /* the request's `out` is full, which says so */
-    }
-    entry->order = list->count;
-    list->entries[list->count++] = entry;
-    return true;
+    return collecting->err == ERR_OK;
 }
 
 static bool heap_visit(void *context, struct channel_name channel, const struct directory_row *row)
@@ -110,75 +159,99 @@ static bool heap_visit(void *context, struct channel_name channel, const struct 
     (void)channel;
     struct collecting *collecting = context;
     if ((row->flags & DIRECTORY_FLAG_CHAT) != 0) {
-        heap_add(&collecting->heap, row->updated_ms);
+        const struct rank rank = {.updated_ms = row->updated_ms,
+                                  .order = (uint32_t)collecting->rows_count++};
+        heap_add(&collecting->heap, rank);
     }
     return true;
 }
 
-static enum err walk(struct collecting *collecting, struct bytes uid, store_directory_fn *visit)
+static enum err walk(struct collecting *collecting, store_directory_fn *visit)
 {
-    const struct directory_page page = {
-        .uid = uid, .count_max = UINT32_MAX, .visit = visit, .context = collecting};
-    return store_read_directory(collecting->request->http->options.store, STORE_MAY_BLOCK, &page);
+    const struct directory_page page = {.uid = collecting->query->uid,
+                                        .count_max = UINT32_MAX,
+                                        .visit = visit,
+                                        .context = collecting};
+    collecting->rows_count = 0;
+    const enum err err =
+        store_read_directory(collecting->request->http->options.store, STORE_MAY_BLOCK, &page);
+    return err == ERR_OK ? collecting->err : err;
 }
 
-/* From which time on the rows fit, and how many of just that time. */
-static enum err find_floor(struct collecting *collecting, struct bytes uid)
+/* Where the span begins and ends. *out_is_empty: there are no rows of these ranks. */
+static enum err find_span(struct collecting *collecting, bool *out_is_empty)
 {
     struct heap *heap = &collecting->heap;
-    heap->capacity = collecting->capacity;
-    heap->times_ms =
-        http_scratch(collecting->request, collecting->capacity * sizeof(*heap->times_ms));
-    if (heap->times_ms == NULL) {
+    heap->capacity = collecting->query->rank_end;
+    heap->ranks = http_scratch(collecting->request, heap->capacity * sizeof(*heap->ranks));
+    if (heap->ranks == NULL) {
         return ERR_FULL;
     }
-    const enum err err = walk(collecting, uid, heap_visit);
-    if (err != ERR_OK || heap->count == 0) {
+    const enum err err = walk(collecting, heap_visit);
+    *out_is_empty = heap->count <= collecting->query->rank_begin;
+    if (err != ERR_OK || *out_is_empty) {
         return err;
     }
-    collecting->floor_ms = heap->times_ms[0];
-    collecting->floor_left = 0;
-    for (uint32_t i = 0; i < heap->count; i++) {
-        collecting->floor_left += heap->times_ms[i] == collecting->floor_ms ? 1 : 0;
-    }
+    qsort(heap->ranks, heap->count, sizeof(*heap->ranks), compare_ranks);
+    collecting->span = (struct span){.first = heap->ranks[collecting->query->rank_begin],
+                                     .last = heap->ranks[heap->count - 1]};
+    collecting->has_span = true;
     return ERR_OK;
+}
+
+static enum err collect_span(struct collecting *collecting)
+{
+    bool is_empty = false;
+    http_scratch_clear(collecting->request); /* what a walk that was too short has listed */
+    collecting->newest = NULL;
+    collecting->list->count = 0;
+    collecting->is_full = false;
+    const enum err err = find_span(collecting, &is_empty);
+    return err == ERR_OK && !is_empty ? walk(collecting, collect_visit) : err;
 }
 
 static int compare_entries(const void *a, const void *b)
 {
     const struct conversation_entry *const *first = a;
     const struct conversation_entry *const *second = b;
-    if ((*first)->row.updated_ms != (*second)->row.updated_ms) {
-        return (*first)->row.updated_ms > (*second)->row.updated_ms ? -1 : 1;
-    }
-    return (*first)->order < (*second)->order ? -1 : 1;
+    return rank_compare(
+        (struct rank){.updated_ms = (*first)->row.updated_ms, .order = (*first)->order},
+        (struct rank){.updated_ms = (*second)->row.updated_ms, .order = (*second)->order});
 }
 
-enum err conversation_list_read(struct http_request *request, struct bytes uid,
+/* The chain becomes a list in the order of ranks. */
+static enum err list_make(struct collecting *collecting)
+{
+    struct conversation_list *list = collecting->list;
+    if (!collecting->is_full) {
+        list->entries = http_scratch(collecting->request, list->count * sizeof(*list->entries));
+    }
+    if (list->entries == NULL) {
+        return ERR_FULL;
+    }
+    uint32_t count = 0;
+    for (struct conversation_entry *entry = collecting->newest; entry != NULL;
+         entry = entry->next) {
+        list->entries[count++] = entry;
+    }
+    ASSERT(count == list->count);
+    qsort(list->entries, count, sizeof(*list->entries), compare_entries);
+    return ERR_OK;
+}
+
+enum err conversation_list_read(struct http_request *request,
+                                const struct conversation_query *query,
                                 struct conversation_list *out_list)
 {
-    const uint32_t capacity = request->http->options.limits.conversations_max;
-    *out_list = (struct conversation_list){
-        .entries = http_scratch(request, capacity * sizeof(struct conversation_entry *))};
-    if (out_list->entries == NULL) {
-        return ERR_FULL;
+    *out_list = (struct conversation_list){.entries = NULL};
+    struct collecting collecting = {.request = request, .query = query, .list = out_list};
+    enum err err = ERR_OK;
+    collecting.is_over = query->rank_begin > 0;
+    if (!collecting.is_over) {
+        err = walk(&collecting, collect_visit);
     }
-    struct collecting collecting = {
-        .request = request, .list = out_list, .capacity = capacity, .floor_left = UINT32_MAX};
-    enum err err = walk(&collecting, uid, collect_visit);
     if (err == ERR_OK && collecting.is_over) {
-        err = find_floor(&collecting, uid);
-        out_list->count = 0;
-        if (err == ERR_OK) {
-            err = walk(&collecting, uid, collect_visit);
-        }
+        err = collect_span(&collecting);
     }
-    if (request->out.is_full) {
-        return ERR_FULL;
-    }
-    if (err == ERR_OK) {
-        qsort(out_list->entries, out_list->count, sizeof(struct conversation_entry *),
-              compare_entries);
-    }
-    return err;
+    return err == ERR_OK ? list_make(&collecting) : err;
 }

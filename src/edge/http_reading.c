@@ -3,12 +3,14 @@
 #include "base/assert.h"
 
 #define GROWTH          4u
+#define GROWTH_MIN      2u /* whoever says what it wants may be wrong, but not again and again */
 #define SCRATCH_ALIGNED 16u
 
 static void run_reading(struct reading *reading)
 {
     struct http_request *request = CONTAINER_OF(reading, struct http_request, reading);
     request->visit_err = ERR_OK;
+    request->read_wanted = 0;
     request->read_result = request->read(request);
     if (request->read_result == ERR_OK) {
         request->read_result = request->visit_err;
@@ -66,8 +68,11 @@ static void read_again(struct http_request *request)
         http_answer_error(request, "the answer would be too large: ask for less");
         return;
     }
-    const uint64_t grown = size * GROWTH < answer_bytes_max ? size * GROWTH : answer_bytes_max;
-    request->read_size = (size_t)grown;
+    uint64_t grown = size * GROWTH;
+    if (request->read_wanted > 0) {
+        grown = request->read_wanted > size * GROWTH_MIN ? request->read_wanted : size * GROWTH_MIN;
+    }
+    request->read_size = (size_t)(grown < answer_bytes_max ? grown : answer_bytes_max);
     list_push_front(&request->http->readings_waiting, &request->waiting);
 }
 
@@ -164,4 +169,11 @@ void *http_scratch(struct http_request *request, size_t size)
     const size_t left = buffer->capacity - request->scratch_size;
     request->out = writer_of(buffer->bytes, left);
     return buffer->bytes + left;
+}
+
+void http_scratch_clear(struct http_request *request)
+{
+    ASSERT(writer_size(&request->out) == 0);
+    request->scratch_size = 0;
+    request->out = writer_of(request->buffer->bytes, request->buffer->capacity);
 }

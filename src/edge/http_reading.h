@@ -3,10 +3,11 @@
  *
  * The handler names a function; it runs on a reader thread, may block, and writes
  * the whole answer as JSON into the request's `out`. When that becomes full it
- * stops, the request comes home, gets a buffer of four times the size and is read
- * again from the beginning: so memory is acquired on the HTTP thread alone, and no
- * answer is larger than the limit. A burst of readings waits here and not in the
- * pool, where the shards' readings would stand behind it.
+ * stops, the request comes home, gets a buffer of four times the size (or of as much
+ * as the function has set `read_wanted` to) and is read again from the beginning: so
+ * memory is acquired on the HTTP thread alone, and no answer is larger than the limit.
+ * A burst of readings waits here and not in the pool, where the shards' readings would
+ * stand behind it.
  *
  * While it runs the function has the request for itself: `input`, `work`, `out`,
  * `json` and the options in `http`, and nothing else.
@@ -38,3 +39,6 @@ void http_read_then(struct http_request *request, http_read_fn *read, size_t siz
 /* On the reader thread, before anything is written to `out`: `size` bytes to work with, aligned
  * for anything, not initialised; gone when the function returns. NULL: return ERR_FULL. */
 MUST_USE void *http_scratch(struct http_request *request, size_t size);
+
+/* Gives all of it back, also when there was not enough. */
+void http_scratch_clear(struct http_request *request);

@@ -97,6 +97,7 @@ struct http_request {
     http_read_fn *read;
     http_then_fn *then; /* or NULL */
     size_t read_size;   /* of the buffer it needs */
+    size_t read_wanted; /* of the next one, when this is too small; 0: nothing is known */
     enum err read_result;
     enum err visit_err;    /* what a visitor met that could not say so itself */
     bool is_stream_basic;  /* streams are shown without snapshots (http-api 11.3) */

@@ -183,6 +183,19 @@ static void write_gauge(struct writer *out, const char *name, const char *help, 
     exposition_sample_i64(out, name, NULL, 0, value);
 }
 
+static void write_counts(struct writer *out, struct ledger *ledger)
+{
+    static const char name[] = "jingu_store_lasts_total";
+    struct store_counts counts;
+    store_counts(ledger->store, &counts);
+    const struct exposition_label hit = {.name = "result", .value = BYTES_OF("hit")};
+    const struct exposition_label miss = {.name = "result", .value = BYTES_OF("miss")};
+    exposition_family(out, name, "counter",
+                      "Ends of logs that were asked for, by whether they were remembered.");
+    exposition_sample_u64(out, name, &hit, 1, counts.lasts_hits);
+    exposition_sample_u64(out, name, &miss, 1, counts.lasts_misses);
+}
+
 static void write_alarm_metrics(struct writer *out, const struct alarms *alarms)
 {
     exposition_family(out, "jingu_alarm", "gauge", "1 while an alarm is raised.");
@@ -213,5 +226,6 @@ void ledger_write_metrics(struct ledger *ledger, const struct alarms *alarms, st
     for (uint32_t i = 0; i < COUNT_OF(columns); i++) {
         write_column(out, &columns[i], &sums);
     }
+    write_counts(out, ledger);
     write_alarm_metrics(out, alarms);
 }

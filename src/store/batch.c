@@ -3,6 +3,7 @@
 #include "base/assert.h"
 #include "memory/allocator.h"
 #include "store/chunk.h"
+#include "store/log_end.h"
 #include "store/message_row.h"
 #include "store/sends.h"
 #include "store/store_private.h"
@@ -26,10 +27,10 @@ struct batch_message {
 /* A log with messages in this batch, and the chunk that is being gathered for it. */
 struct batch_log {
     struct log_ref log;
-    uint64_t name_key; /* of its channel, if it is of chats, as store_name_key has it; or 0 */
     uint64_t next_seq;
     uint64_t chunk_bytes;
     uint32_t chunk_count;
+    uint32_t last_count;  /* messages of the chunk that was put last */
     uint32_t chunk_first; /* the first message of the chunk */
     uint32_t chunk_last;
     uint32_t table_at; /* its entry in by_log */
@@ -279,6 +280,7 @@ static void chunk_put(struct store_batch *batch, struct batch_log *log)
     const char *key_part = (const char *)key.data;
     rocksdb_writebatch_putv_cf(batch->rows, batch->store->engine.families[FAMILY_MESSAGES], 1,
                                &key_part, &key.size, (int)log->chunk_count + 1, parts, sizes);
+    log->last_count = log->chunk_count;
     log->chunk_count = 0;
     log->chunk_bytes = 0;
 }
@@ -326,24 +328,10 @@ static void own_add(struct store_batch *batch, const struct batch_own *own, uint
     table->entries[at] = batch->owns_count;
 }
 
-/* 0: the row does not say to which channel it belongs. */
-static uint64_t name_key_of(const struct store *store, struct bytes row)
-{
-    struct message_view view;
-    if (message_row_decode(row, &view) != ERR_OK) {
-        return 0;
-    }
-    const struct channel_name name = {.type = view.channel_type, .id = view.channel_id};
-    return store_name_key(store, name);
-}
-
 static void message_add(struct store_batch *batch, const struct store_message *message)
 {
     const uint64_t log_hash = hash_of_log(message->log);
     struct batch_log *log = batch_log(batch, message->log, log_hash);
-    if (log->name_key == 0 && log->log.kind == LOG_CHAT) {
-        log->name_key = name_key_of(batch->store, message->row);
-    }
     if (log->next_seq != message->seq) {
         ASSERT(log->next_seq < message->seq);
         chunk_put(batch, log); /* seqs were left out: a chunk has none missing */
@@ -446,9 +434,8 @@ static void batch_remember(struct store_batch *batch)
     atomic_fetch_add(&batch->store->commits, 1);
     for (uint32_t i = 0; i < batch->logs_count; i++) {
         const struct batch_log *log = &batch->logs[i];
-        if (log->name_key != 0) {
-            seq_cache_add(lasts, log->name_key, log->next_seq - 1);
-        }
+        const struct log_end end = {.last_seq = log->next_seq - 1, .chunk_count = log->last_count};
+        log_end_remember(lasts, log->log, &end);
     }
     seq_cache_end(lasts);
 

@@ -110,22 +110,29 @@ static enum err range_ascend(struct log_walk *walk, const struct message_range *
     return err;
 }
 
+/* Through the chunk in hand, from its newest message down. False: the walk ends there. */
+static bool chunk_descend(const struct log_walk *walk, const struct message_range *range,
+                          struct range_rest *rest, enum err *out_err)
+{
+    const struct chunk *chunk = &walk->chunk;
+    const uint64_t last_seq = chunk_last_seq(chunk);
+    uint64_t seq = last_seq < range->seq_max ? last_seq : range->seq_max;
+    for (; seq >= chunk->first_seq && seq >= range->seq_min; seq--) {
+        if (!range_spend(rest, chunk_row(chunk, (uint32_t)(seq - chunk->first_seq))) ||
+            !walk_visit(walk, range, seq, out_err)) {
+            return false;
+        }
+    }
+    return rest->count > 0;
+}
+
 static enum err range_descend(struct log_walk *walk, const struct message_range *range)
 {
     enum err err = walk_seek(walk, range->seq_max);
     struct range_rest rest = range_rest(range);
     while (err == ERR_OK && walk->has_chunk && chunk_last_seq(&walk->chunk) >= range->seq_min) {
-        const struct chunk *chunk = &walk->chunk;
-        const uint64_t last_seq = chunk_last_seq(chunk);
-        uint64_t seq = last_seq < range->seq_max ? last_seq : range->seq_max;
-        for (; seq >= chunk->first_seq && seq >= range->seq_min; seq--) {
-            if (!range_spend(&rest, chunk_row(chunk, (uint32_t)(seq - chunk->first_seq))) ||
-                !walk_visit(walk, range, seq, &err)) {
-                return err;
-            }
-        }
-        if (rest.count == 0) {
-            break;
+        if (!chunk_descend(walk, range, &rest, &err)) {
+            return err;
         }
         err = walk_previous(walk);
     }
@@ -182,6 +189,40 @@ static enum err range_read(struct log_walk *walk, const struct message_range *ra
     UNREACHABLE();
 }
 
+/* Does the range want nothing beyond its newest chunk, and is it known which that is? */
+static bool range_is_of_end(const struct message_range *range)
+{
+    return range->order == MESSAGES_NEWEST_DESCENDING && range->end_count > 0 &&
+           range->end_count <= range->seq_max &&
+           (range->count_max <= range->end_count ||
+            range->seq_min > range->seq_max - range->end_count);
+}
+
+/* The same as range_descend for such a range: one look-up. ERR_ABSENT: there is no such chunk. */
+static enum err range_read_end(struct store *store, enum store_wait wait,
+                               const struct message_range *range)
+{
+    struct key key;
+    key_of_chunk(&key, range->log, range->seq_max - range->end_count + 1);
+    struct pin pin;
+    enum err err = store_pin(store, wait, FAMILY_MESSAGES, key_bytes(&key), &pin);
+    if (err != ERR_OK) {
+        return err;
+    }
+    struct log_walk walk; /* that goes nowhere */
+    walk.log = range->log;
+    walk.has_chunk = true;
+    err = chunk_decode(key_bytes(&key), pin.value, &walk.chunk);
+    if (err == ERR_OK && walk.chunk.count != range->end_count) {
+        err = ERR_ABSENT; /* written anew since then */
+    }
+    if (err == ERR_OK) {
+        struct range_rest rest = range_rest(range);
+        (void)chunk_descend(&walk, range, &rest, &err);
+    }
+    return store_unpin(&pin, err);
+}
+
 enum err store_read_messages(struct store *store, enum store_wait wait,
                              const struct message_range *range)
 {
@@ -191,6 +232,12 @@ enum err store_read_messages(struct store *store, enum store_wait wait,
     }
     struct message_range checked = *range;
     checked.seq_min = checked.seq_min == 0 ? 1 : checked.seq_min;
+    if (range_is_of_end(&checked)) {
+        const enum err err = range_read_end(store, wait, &checked);
+        if (err != ERR_ABSENT) {
+            return err;
+        }
+    }
     struct log_walk walk;
     const enum err err = walk_open(&walk, store, wait, range->log);
     return err == ERR_OK ? scan_close(&walk.scan, range_read(&walk, &checked)) : err;

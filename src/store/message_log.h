@@ -36,6 +36,8 @@ struct message_range {
     enum message_order order;
     uint32_t count_max; /* above 0 */
     uint32_t bytes_max; /* of rows; the first message is visited however large it is */
+    uint32_t end_count; /* seq_max is the end of a chunk of so many messages (log_end.h): the newest
+                           are found without a search; 0: not known */
     store_message_fn *visit;
     void *context;
 };

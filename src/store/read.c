@@ -40,33 +40,6 @@ enum err store_load_channel(struct store *store, enum store_wait wait, struct ch
     return ERR_OK;
 }
 
-/* What was read is kept unless something was committed meanwhile: that may be newer, and what the
- * cache knew of it may be forgotten already. */
-static void remember_last(struct store *store, uint64_t key, uint64_t seq, uint64_t commits)
-{
-    seq_cache_begin(&store->lasts);
-    if (atomic_load(&store->commits) == commits) {
-        seq_cache_add(&store->lasts, key, seq);
-    }
-    seq_cache_end(&store->lasts);
-}
-
-enum err store_last_chat_seq(struct store *store, struct channel_name name, uint64_t *out_seq)
-{
-    const uint64_t key = store_name_key(store, name);
-    if (seq_cache_find(&store->lasts, key, out_seq)) {
-        return ERR_OK;
-    }
-    const uint64_t commits = atomic_load(&store->commits);
-    struct channel_state state;
-    const enum err err = store_load_channel(store, STORE_MAY_BLOCK, name, &state);
-    if (err == ERR_OK) {
-        *out_seq = state.last_seq[LOG_CHAT];
-        remember_last(store, key, *out_seq, commits);
-    }
-    return err;
-}
-
 enum err store_find_channel(struct store *store, enum store_wait wait, struct channel_name name,
                             struct channel_ref *out_ref)
 {

@@ -28,11 +28,6 @@ enum store_wait {
 MUST_USE enum err store_load_channel(struct store *store, enum store_wait wait,
                                      struct channel_name name, struct channel_state *out_state);
 
-/* The last seq of the channel's chats, as everything that was committed made it: from memory, or
- * read, which may block. ERR_ABSENT: it was never created. */
-MUST_USE enum err store_last_chat_seq(struct store *store, struct channel_name name,
-                                      uint64_t *out_seq);
-
 /* Which channel has this name. ERR_ABSENT: it was never created. */
 MUST_USE enum err store_find_channel(struct store *store, enum store_wait wait,
                                      struct channel_name name, struct channel_ref *out_ref);

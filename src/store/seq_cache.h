@@ -6,17 +6,17 @@
  * sorted memtable (measured: 2.4 us each, against 0.3 us). So the family `owns` has a memtable
  * that only appends. It is sorted when it is full; to find a row before that, RocksDB would
  * copy and sort it for each search. A Bloom filter keeps searches for what is not there away
- * from it, and this cache answers those for what is there. `lasts` knows the last seq of a
- * channel by its name, so that a list of conversations passes over what has not changed.
+ * from it, and this cache answers those for what is there. `lasts` knows where logs end
+ * (log_end.h), so that a list of conversations passes over what has not changed.
  *
  * Promises:
  *   (1) what is found is what was added last for the key;
  *   (2) what is not found may still be in RocksDB: the cache forgets the oldest, set by
  *       set, and it may forget anything at any time.
  *
- * Any thread reads, without waiting; writers exclude each other. Keys are keyed hashes
- * of 64 bits: nobody can choose collisions, and a chance one is as likely as damage that
- * no checksum finds.
+ * Any thread reads, without waiting; writers exclude each other. Keys of `owns` are keyed
+ * hashes of 64 bits: nobody can choose collisions, and a chance one is as likely as damage
+ * that no checksum finds. Keys of `lasts` name one log each.
  *
  * Private to the store layer.
  */

@@ -4,6 +4,7 @@
 #include "memory/allocator.h"
 #include "store/home.h"
 #include "store/leaving.h"
+#include "store/log_end.h"
 #include "store/store_private.h"
 #include "store/wal_check.h"
 #include "system/crypto.h"
@@ -439,20 +440,8 @@ enum err scan_close(struct scan *scan, enum err err)
 uint64_t store_own_key(struct log_ref log, uint64_t sender_hash)
 {
     /* The hash is a secret's, so that any one-to-one mixing of the log will do. */
-    uint64_t where =
-        (uint64_t)log.channel.slot << 34 | (uint64_t)log.channel.number << 2 | (uint64_t)log.kind;
-    where *= 0x9e3779b97f4a7c15ull;
-    where ^= where >> 29;
-    const uint64_t key = sender_hash ^ where;
+    const uint64_t key = sender_hash ^ log_end_key(log);
     return key == 0 ? 1 : key;
-}
-
-uint64_t store_name_key(const struct store *store, struct channel_name name)
-{
-    struct hash_key key = store->identity.hash_key;
-    key.k0 ^= name.type;
-    const uint64_t hash = hash_siphash(&key, name.id);
-    return hash == 0 ? 1 : hash;
 }
 
 void store_memory(struct store *store, struct store_memory *out_memory)
@@ -477,6 +466,14 @@ void store_memory(struct store *store, struct store_memory *out_memory)
     out_memory->table_readers_bytes =
         engine_property_sum(engine, "rocksdb.estimate-table-readers-mem");
     gate_leave(&store->gate);
+}
+
+void store_counts(const struct store *store, struct store_counts *out_counts)
+{
+    *out_counts = (struct store_counts){
+        .lasts_hits = atomic_load_explicit(&store->lasts_hits, memory_order_relaxed),
+        .lasts_misses = atomic_load_explicit(&store->lasts_misses, memory_order_relaxed),
+    };
 }
 
 static uint64_t files_count(const struct engine *engine)

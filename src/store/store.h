@@ -93,6 +93,14 @@ struct store_memory {
 
 void store_memory(struct store *store, struct store_memory *out_memory);
 
+/* How often our own tables were asked since the start, and knew or did not. */
+struct store_counts {
+    uint64_t lasts_hits; /* ends of logs: a miss is a search */
+    uint64_t lasts_misses;
+};
+
+void store_counts(const struct store *store, struct store_counts *out_counts);
+
 struct store_statistics {
     uint64_t files_count;
     uint64_t files_bytes;

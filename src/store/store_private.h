@@ -24,9 +24,11 @@ struct store {
     struct engine engine;
     struct gate gate;
     struct identity_row identity;
-    struct seq_cache owns;       /* the newest rows of the family owns */
-    struct seq_cache lasts;      /* of channels, by store_name_key */
-    _Atomic uint64_t commits;    /* that `lasts` knows of, and reopenings */
+    struct seq_cache owns;    /* the newest rows of the family owns */
+    struct seq_cache lasts;   /* where logs end; see log_end.h */
+    _Atomic uint64_t commits; /* that `lasts` knows of, and reopenings */
+    _Atomic uint64_t lasts_hits;
+    _Atomic uint64_t lasts_misses;
     struct send_filters filters; /* what is known of sends */
     uint64_t dropped_bytes;
     struct leaving leaving;
@@ -37,9 +39,6 @@ struct store {
 
 /* The key of the cache for a row of `owns`. */
 uint64_t store_own_key(struct log_ref log, uint64_t sender_hash);
-
-/* The key of a channel's last seq. */
-uint64_t store_name_key(const struct store *store, struct channel_name name);
 
 /* Remembers the words for an error that a reader meets. Gives `err` back. */
 enum err store_note(struct store *store, enum family family, enum err err);

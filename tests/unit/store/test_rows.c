@@ -39,31 +39,6 @@ TEST(a_channel_is_found_by_its_name_and_by_its_number)
     fixture_deinit(&fixture);
 }
 
-TEST(the_last_seq_of_a_channel_follows_every_commit)
-{
-    struct fixture fixture;
-    fixture_init(&fixture);
-    fixture_open(&fixture);
-    uint64_t last = 7;
-    CHECK_EQ(store_last_chat_seq(fixture.store, group, &last), ERR_ABSENT);
-    const struct channel_row row = {.number = 3};
-    CHECK_OK(store_batch_put_channel(fixture.batch, group, &row));
-    fixture_commit(&fixture);
-    const struct channel_ref ref = {.slot = slot_of_channel(group), .number = 3};
-    for (uint64_t seq = 0; seq < 5; seq++) {
-        CHECK_OK(store_last_chat_seq(fixture.store, group, &last)); /* it is remembered now */
-        CHECK_EQ(last, seq);
-        fixture_append(&fixture, (struct log_ref){.channel = ref, .kind = LOG_CHAT}, 1, 10);
-        fixture_append(&fixture, (struct log_ref){.channel = ref, .kind = LOG_COMMAND}, 2, 10);
-    }
-    fixture_restart(&fixture);
-    CHECK_OK(store_last_chat_seq(fixture.store, group, &last));
-    CHECK_EQ(last, 5);
-    const struct channel_name other = {.type = 3, .id = group.id};
-    CHECK_EQ(store_last_chat_seq(fixture.store, other, &last), ERR_ABSENT);
-    fixture_deinit(&fixture);
-}
-
 TEST(a_channel_with_one_log_only_has_nothing_in_the_other)
 {
     struct fixture fixture;
