@@ -7,6 +7,7 @@ import re
 import shutil
 import struct
 import subprocess
+import threading
 import urllib.error
 import urllib.request
 
@@ -132,6 +133,32 @@ def test_the_heap_profile_is_in_the_form_that_pprof_and_jeprof_read(server, tmp_
         (tmp_path / "heap").write_text(text)
         top = subprocess.run(["jeprof", "--text", BINARY, tmp_path / "heap"], capture_output=True, text=True, check=True)
         assert "heap_acquire" in top.stdout or "memory_acquire" in top.stdout
+
+
+def top_by_go(server, page: str, directory) -> str:
+    command = ["go", "tool", "pprof", "-symbolize=remote", "-top", "-nodefraction=0", "-nodecount=1000", server.url + page]
+    return subprocess.run(command, capture_output=True, text=True, check=True, env={**os.environ, "PPROF_TMPDIR": str(directory)}).stdout
+
+
+@pytest.mark.skipif(shutil.which("go") is None, reason="Go is not installed")
+@pytest.mark.skipif(IS_SANITIZED, reason="a sanitizer's heap has no profile")
+def test_go_opens_both_profiles_and_shows_our_functions(server, api, name, tmp_path):
+    assert "command_serve" in top_by_go(server, "/debug/pprof/heap", tmp_path)
+    is_over = threading.Event()
+
+    def work():
+        while not is_over.is_set():
+            api.send(b"hello", name("bob"), 1, from_uid=name("anna"))
+
+    worker = threading.Thread(target=work)
+    worker.start()
+    try:
+        top = top_by_go(server, "/debug/pprof/profile?seconds=2", tmp_path)
+    finally:
+        is_over.set()
+        worker.join()
+    assert "Type: cpu" in top
+    assert {"core_run", "journal_run", "thread_main"} & {line.split()[-1].split(".")[0] for line in top.splitlines() if line.strip()}
 
 
 def test_a_cpu_profile_is_taken_while_the_server_works(server, api):
