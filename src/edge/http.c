@@ -2,6 +2,7 @@
 
 #include "base/assert.h"
 #include "edge/http_request.h"
+#include "memory/heap.h"
 #include "system/clock.h"
 #include "system/socket.h"
 
@@ -237,6 +238,9 @@ static void turn(struct http *http)
     }
     http_peers_review(&http->peers, http->now_ns);
     mailer_flush(&http->mailer); /* one wake-up for each whom letters were posted to */
+    if (heap_thread_is_to_rest()) {
+        heap_thread_flush();
+    }
 }
 
 /* Nobody else has a request of ours, and clients have had their time. */

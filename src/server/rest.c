@@ -34,6 +34,7 @@ static void rest_store(struct rest *rest)
     give_back(rest, REST_CACHE, store.cache_bytes);
     give_back(rest, REST_FILTERS, store.filters_bytes);
     give_back(rest, REST_OWNS, store.owns_bytes);
+    give_back(rest, REST_LASTS, store.lasts_bytes);
 }
 
 static void rest_heap(struct rest *rest)
@@ -41,6 +42,7 @@ static void rest_heap(struct rest *rest)
     struct heap_figures before;
     struct heap_figures after;
     heap_figures(&before);
+    heap_thread_flush();
     heap_purge();
     heap_figures(&after);
     if (before.resident_bytes > after.resident_bytes) {

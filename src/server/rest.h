@@ -32,6 +32,7 @@ enum rest_holder {
     REST_CACHE,
     REST_FILTERS,
     REST_OWNS,
+    REST_LASTS,
     REST_HEAP,
     REST_HOLDERS_COUNT,
 };

@@ -1,15 +1,21 @@
 #include "shard/readers.h"
 
 #include "base/assert.h"
+#include "memory/heap.h"
 
 #include <stdatomic.h>
 #include <stdio.h>
+
+#define LOOK_MS 1000 /* how often one without work looks whether it is to rest */
 
 static struct reading *readers_take(struct readers *readers)
 {
     monitor_enter(&readers->monitor);
     while (readers->first == NULL && !readers->is_stopping) {
-        monitor_wait(&readers->monitor);
+        monitor_wait_ms(&readers->monitor, LOOK_MS);
+        if (readers->first == NULL && heap_thread_is_to_rest()) {
+            heap_thread_flush();
+        }
     }
     struct letter *letter = readers->first;
     if (letter != NULL) {

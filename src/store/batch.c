@@ -469,9 +469,7 @@ enum err store_batch_commit(struct store_batch *batch, bool is_synced,
         (void)rocksdb_writebatch_data(batch->rows, &bytes);
         log_room_make(&store->log_room, bytes);
     }
-    char *error = NULL;
-    rocksdb_write(store->engine.db, store->engine.writes[is_synced], batch->rows, &error);
-    const enum err err = engine_error(error, out_fault);
+    const enum err err = store_write(store, batch->rows, is_synced, out_fault);
     if (err == ERR_OK) {
         batch_remember(batch);
     } else {

@@ -1,8 +1,10 @@
+#include "memory/allocator.h"
 #include "store/store_private.h"
 
 /* Less than this is not worth a file or a pause. */
 #define REST_MEMTABLES_BYTES (1024ull * 1024)
-#define REST_CACHE_BYTES     (512ull * 1024)
+#define REST_CACHE_BYTES     (256ull * 1024)
+#define REST_LASTS_BYTES     (64ull * 1024)
 
 static uint64_t memtables_bytes(struct store *store)
 {
@@ -40,6 +42,11 @@ static void rest_caches(struct store *store, bool is_flushed, struct store_rest 
     if (is_flushed) { /* it knows what was in the memtable, and that is empty now */
         seq_cache_forget(&store->owns);
         rest->owns_bytes = seq_cache_bytes(&store->owns);
+    }
+    const uint64_t lasts = memory_table_resident(store->lasts.sets, seq_cache_bytes(&store->lasts));
+    if (lasts >= REST_LASTS_BYTES) { /* each is found again with one look-up */
+        seq_cache_forget(&store->lasts);
+        rest->lasts_bytes = lasts;
     }
     gate_resume(&store->gate);
 }

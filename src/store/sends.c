@@ -164,17 +164,15 @@ struct page_writer {
 static enum err pages_write(struct page_writer *writer)
 {
     struct store_fault fault;
-    char *error = NULL;
     if (writer->rows_count == 0) {
         return ERR_OK;
     }
     /* Nobody waits for them; but see log_room.h. */
-    const struct store *store = writer->store;
-    rocksdb_write(store->engine.db, store->engine.writes[!store->options.is_tail_unsynced],
-                  writer->rows, &error);
+    struct store *store = writer->store;
+    const enum err err = store_write(store, writer->rows, !store->options.is_tail_unsynced, &fault);
     rocksdb_writebatch_clear(writer->rows);
     writer->rows_count = 0;
-    return engine_error(error, &fault);
+    return err;
 }
 
 /* Takes the hash of next_seq; writes when there is enough. */

@@ -258,6 +258,7 @@ enum err store_open(const struct store_options *options, struct store **out_stor
     store->options = *options;
     gate_init(&store->gate);
     monitor_init(&store->fault_monitor);
+    monitor_init(&store->writing);
 
     err = caches_open(store, out_fault);
     if (err != ERR_OK) {
@@ -286,6 +287,7 @@ fail_cache:
     caches_close(store);
 fail_release:
     monitor_deinit(&store->fault_monitor);
+    monitor_deinit(&store->writing);
     gate_deinit(&store->gate);
     memory_release(options->budget, store, sizeof(*store));
     return err;
@@ -303,6 +305,7 @@ void store_close(struct store *store)
     engine_deinit(&store->engine);
     caches_close(store);
     monitor_deinit(&store->fault_monitor);
+    monitor_deinit(&store->writing);
     gate_deinit(&store->gate);
     memory_release(store->options.budget, store, sizeof(*store));
 }
@@ -327,6 +330,16 @@ enum err store_reopen(struct store *store, struct store_fault *out_fault)
         gate_open(&store->gate);
     }
     return err;
+}
+
+enum err store_write(struct store *store, rocksdb_writebatch_t *rows, bool is_synced,
+                     struct store_fault *out_fault)
+{
+    char *error = NULL;
+    monitor_enter(&store->writing);
+    rocksdb_write(store->engine.db, store->engine.writes[is_synced], rows, &error);
+    monitor_leave(&store->writing);
+    return engine_error(error, out_fault);
 }
 
 enum err store_note(struct store *store, enum family family, enum err err)

@@ -120,6 +120,7 @@ struct store_rest {
     uint64_t cache_bytes;
     uint64_t filters_bytes;
     uint64_t owns_bytes;
+    uint64_t lasts_bytes;
 };
 
 /* Gives back what a burst has left in memory, for quiet times: memtables go to files, the block

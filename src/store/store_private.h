@@ -29,6 +29,7 @@ struct store {
     _Atomic uint64_t commits; /* that `lasts` knows of, and reopenings */
     _Atomic uint64_t lasts_hits;
     _Atomic uint64_t lasts_misses;
+    struct monitor writing;      /* see store_write */
     struct send_filters filters; /* what is known of sends */
     uint64_t dropped_bytes;
     struct leaving leaving;
@@ -39,6 +40,12 @@ struct store {
 
 /* The key of the cache for a row of `owns`. */
 uint64_t store_own_key(struct log_ref log, uint64_t sender_hash);
+
+/* Writes a batch, while nobody else does: RocksDB would join the batches of those who come at the
+ * same moment in a buffer of its own, which stays as large as the largest of them was. Inside the
+ * gate; the batch is not cleared. */
+MUST_USE enum err store_write(struct store *store, rocksdb_writebatch_t *rows, bool is_synced,
+                              struct store_fault *out_fault);
 
 /* Remembers the words for an error that a reader meets. Gives `err` back. */
 enum err store_note(struct store *store, enum family family, enum err err);
