@@ -342,8 +342,8 @@ def test_what_failed_is_not_asked_again_for_a_while(lists, source, login):
 
 
 def test_a_dead_back_end_is_left_alone_after_three_questions(lists, source, login):
-    source.stop()
     server = lists(datasource={"retry": "1m"})
+    source.stop()
     api = Api(server)
     anna = login("anna", server)
     for number in range(10):
