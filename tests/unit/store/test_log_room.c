@@ -66,11 +66,12 @@ TEST(a_commit_that_is_larger_than_the_room_has_room_too)
     fixture_append(&fixture, chat, 1, 100);
     fixture_append(&fixture, chat, 1, 100);
     const uint64_t before = log_bytes(&fixture);
+    static struct fixture_message messages[MANY]; /* borrowed until the commit */
     for (uint64_t seq = 3; seq < 3 + MANY; seq++) {
-        struct fixture_message message;
-        fixture_message(&message, seq, MANY_BYTES);
+        struct fixture_message *message = &messages[seq - 3];
+        fixture_message(message, seq, MANY_BYTES);
         const struct store_message added = {
-            .log = chat, .seq = seq, .row = message.bytes, .sender = BYTES_OF("sender")};
+            .log = chat, .seq = seq, .row = message->bytes, .sender = BYTES_OF("sender")};
         CHECK_OK(store_batch_add_message(fixture.batch, &added));
     }
     fixture_commit(&fixture);
