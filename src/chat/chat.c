@@ -7,7 +7,6 @@
 #include "store/message_id.h"
 #include "telemetry/logger.h"
 
-#define NUMBER_UNKNOWN        UINT32_MAX
 #define CLOCK_AHEAD_MS        10000 /* one RECORD_CLOCK every ten seconds covers all ids */
 #define SYSTEM_FIRST_CAPACITY 8
 #define AGING_EVERY_MS        1000

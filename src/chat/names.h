@@ -16,7 +16,6 @@
 #include "base/err.h"
 
 #define NAME_SYSTEM_UID         BYTES_OF("____system")
-#define NAME_SYSTEM_DEVICE      BYTES_OF("____device")
 #define NAME_COMMAND_SUFFIX     BYTES_OF("____cmd")
 #define NAME_BYTES_MAX          512 /* of a uid, a channel id, a device id */
 #define NAME_PAIR_BYTES_MAX     (2 * NAME_BYTES_MAX + 1)

@@ -95,12 +95,6 @@ struct bytes session_uid(const struct session *session)
     return user_uid(session->user);
 }
 
-uint64_t session_uid_hash(const struct session *session)
-{
-    ASSERT(session->state == SESSION_OPEN);
-    return session->user->hash;
-}
-
 bool session_is_mute(const struct session *session)
 {
     ASSERT(session->state == SESSION_OPEN);

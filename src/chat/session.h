@@ -166,8 +166,6 @@ static inline struct bytes session_device_id(const struct session *session)
     return (struct bytes){.data = session->device_id, .size = session->device_id_size};
 }
 
-uint64_t session_uid_hash(const struct session *session);
-
 /* The session as a number that a back end can keep in a double, for as long as the server runs. */
 static inline uint64_t session_number(struct session_id id)
 {

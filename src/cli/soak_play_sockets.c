@@ -13,7 +13,6 @@
 #define BODY_BYTES_HUGE    (1ULL << 32)
 #define STREAMERS_COUNT    8u
 #define DRIPPERS_COUNT     50u
-#define UPGRADE_STEPS      1u /* pieces before the first frame */
 #define LOGIN_STEPS        2u /* pieces before what follows a login */
 #define LOGIN_STEP_MS      100u
 

@@ -21,10 +21,9 @@
 
 struct tls_context;
 
-#define EDGE_LISTENERS_MAX  8
-#define EDGE_SCRATCH_BYTES  65536u
-#define EDGE_READS_PER_TURN 512 /* connections read in one turn; the others wait for the next */
-#define EDGE_DIRTY_MAX      256 /* written at once when more have something to say */
+#define EDGE_LISTENERS_MAX 8
+#define EDGE_SCRATCH_BYTES 65536u
+#define EDGE_DIRTY_MAX     256 /* written at once when more have something to say */
 
 enum transport {
     TRANSPORT_TCP = 0,

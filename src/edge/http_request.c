@@ -81,7 +81,8 @@ struct bytes http_query(const struct http_request *request, const char *name)
     return lookup(request, MHD_GET_ARGUMENT_KIND, name);
 }
 
-struct bytes http_header(const struct http_request *request, const char *name)
+/* A header's value, or empty. */
+static struct bytes find_header(const struct http_request *request, const char *name)
 {
     return lookup(request, MHD_HEADER_KIND, name);
 }
@@ -111,7 +112,7 @@ uint64_t http_query_number(const struct http_request *request, const char *name,
  */
 static struct bytes bearer_token(const struct http_request *request)
 {
-    struct bytes token = http_header(request, MHD_HTTP_HEADER_AUTHORIZATION);
+    struct bytes token = find_header(request, MHD_HTTP_HEADER_AUTHORIZATION);
     if (token.size == 0) {
         token = http_query(request, MHD_HTTP_HEADER_AUTHORIZATION);
     }
@@ -129,7 +130,7 @@ bool http_may(const struct http_request *request, struct bytes resource, uint8_t
 {
     const struct api_access *access = &request->http->options.access;
     if (request->port == API_PORT_MANAGER &&
-        api_access_is_token(access, http_header(request, "token"))) {
+        api_access_is_token(access, find_header(request, "token"))) {
         return true;
     }
     struct jwt_name user;
@@ -142,13 +143,13 @@ bool http_may(const struct http_request *request, struct bytes resource, uint8_t
 static bool token_is_right(const struct http_request *request)
 {
     const struct api_access *access = &request->http->options.access;
-    return !access->has_token || api_access_is_token(access, http_header(request, "token"));
+    return !access->has_token || api_access_is_token(access, find_header(request, "token"));
 }
 
 /* On the manager's port: why nobody we know; or NULL (http-api 16.2). */
 static const char *manager_denial(const struct http_request *request)
 {
-    if (api_access_is_token(&request->http->options.access, http_header(request, "token"))) {
+    if (api_access_is_token(&request->http->options.access, find_header(request, "token"))) {
         return NULL;
     }
     if (bearer_token(request).size == 0) {
@@ -276,7 +277,7 @@ static void refuse_body(struct http_request *request, enum http_refusal why, enu
 
 static uint64_t announced_size(const struct http_request *request)
 {
-    return parse_number(http_header(request, MHD_HTTP_HEADER_CONTENT_LENGTH), UINT64_MAX);
+    return parse_number(find_header(request, MHD_HTTP_HEADER_CONTENT_LENGTH), UINT64_MAX);
 }
 
 bool http_request_begin(struct http_request *request, const char *method, const char *path)

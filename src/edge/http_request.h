@@ -138,9 +138,6 @@ uint64_t http_query_number(const struct http_request *request, const char *name,
 /* Does it come from this machine, or with the manager's token? */
 bool http_is_trusted(const struct http_request *request);
 
-/* A header's value, or empty. */
-struct bytes http_header(const struct http_request *request, const char *name);
-
 /* The segment of the path that the route's pattern names; see api.h. */
 static inline struct bytes http_segment(const struct http_request *request, uint32_t index)
 {

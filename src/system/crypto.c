@@ -96,8 +96,8 @@ void crypto_hmac_sha256(struct bytes key, struct bytes bytes,
            NULL);
 }
 
-enum err crypto_public_key(const uint8_t private_key[CRYPTO_POINT_BYTES],
-                           uint8_t out_public[CRYPTO_POINT_BYTES])
+static enum err find_public_key(const uint8_t private_key[CRYPTO_POINT_BYTES],
+                                uint8_t out_public[CRYPTO_POINT_BYTES])
 {
     EVP_PKEY *key =
         EVP_PKEY_new_raw_private_key(EVP_PKEY_X25519, NULL, private_key, CRYPTO_POINT_BYTES);
@@ -111,7 +111,7 @@ enum err crypto_key_pair(uint8_t out_private[CRYPTO_POINT_BYTES],
                          uint8_t out_public[CRYPTO_POINT_BYTES])
 {
     crypto_random(out_private, CRYPTO_POINT_BYTES);
-    return crypto_public_key(out_private, out_public);
+    return find_public_key(out_private, out_public);
 }
 
 enum err crypto_agree(const uint8_t private_key[CRYPTO_POINT_BYTES],

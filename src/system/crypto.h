@@ -50,10 +50,6 @@ void crypto_hmac_sha256(struct bytes key, struct bytes bytes,
 MUST_USE enum err crypto_key_pair(uint8_t out_private[CRYPTO_POINT_BYTES],
                                   uint8_t out_public[CRYPTO_POINT_BYTES]);
 
-/* The public key of a private one. */
-MUST_USE enum err crypto_public_key(const uint8_t private_key[CRYPTO_POINT_BYTES],
-                                    uint8_t out_public[CRYPTO_POINT_BYTES]);
-
 /* X25519 of our private and the peer's public key. ERR_PROTOCOL: the peer's key is a point of low
  * order, which would make the secret known to everybody. */
 MUST_USE enum err crypto_agree(const uint8_t private_key[CRYPTO_POINT_BYTES],

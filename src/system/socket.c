@@ -268,14 +268,9 @@ enum err socket_write(int fd, const struct bytes *parts, uint32_t count, size_t 
     }
 }
 
-void socket_shutdown(int fd)
-{
-    (void)shutdown(fd, SHUT_WR); /* the peer may have gone first */
-}
-
 void socket_stop_reading(int fd)
 {
-    (void)shutdown(fd, SHUT_RD);
+    (void)shutdown(fd, SHUT_RD); /* the peer may have gone first; here and below */
 }
 
 void socket_end(int fd)

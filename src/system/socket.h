@@ -62,11 +62,9 @@ MUST_USE enum err socket_read(int fd, uint8_t *area, size_t size, size_t *out_si
 #define SOCKET_PARTS_MAX 16
 MUST_USE enum err socket_write(int fd, const struct bytes *parts, uint32_t count, size_t *out_size);
 
-/* Ends our side; the peer may still send. */
-void socket_shutdown(int fd);
 /* Nothing more is taken in: what has come can be read, then comes the end. Whoever waits for the
  * socket wakes. */
 void socket_stop_reading(int fd);
-/* Both. */
+/* Ends both directions; the descriptor stays. */
 void socket_end(int fd);
 void socket_close(int fd);

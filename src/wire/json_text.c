@@ -52,13 +52,6 @@ void json_text_key_plain(struct json_text *text, struct bytes name)
     text->wants_comma = false;
 }
 
-void json_text_key_string(struct json_text *text, struct bytes name)
-{
-    json_text_string(text, name);
-    writer_u8(text->writer, ':');
-    text->wants_comma = false;
-}
-
 /* ---- Strings. ---- */
 
 /* How the next character of a string is written. */

@@ -19,9 +19,6 @@ struct json_text {
     bool wants_comma;
 };
 
-/* Characters of the longest number, sign included. */
-#define JSON_TEXT_NUMBER_CHARS 20u
-
 static inline struct json_text json_text_of(struct writer *writer);
 
 void json_text_object_begin(struct json_text *text);
@@ -37,9 +34,6 @@ static inline void json_text_member_unsigned(struct json_text *text, const char 
                                              uint64_t value);
 static inline void json_text_member_string(struct json_text *text, const char *name,
                                            struct bytes value);
-
-/* A name that may hold anything. */
-void json_text_key_string(struct json_text *text, struct bytes name);
 
 void json_text_string(struct json_text *text, struct bytes value);
 void json_text_unsigned(struct json_text *text, uint64_t value);

@@ -18,9 +18,3 @@ static inline uint8_t *writer_room(struct writer *writer, size_t size)
     writer->at += size;
     return room;
 }
-
-/* What is left of the area. */
-static inline size_t writer_room_left(const struct writer *writer)
-{
-    return writer->is_full ? 0 : (size_t)(writer->end - writer->at);
-}

@@ -67,7 +67,7 @@ TEST(commas_come_by_themselves)
     json_text_array_end(&text);
     json_text_key(&text, "b");
     json_text_bool(&text, true);
-    json_text_key_string(&text, BYTES_OF("c\""));
+    json_text_key(&text, "c");
     json_text_bool(&text, false);
     json_text_key(&text, "d");
     json_text_null(&text);
@@ -82,7 +82,7 @@ TEST(commas_come_by_themselves)
     json_text_object_end(&text);
     CHECK_BYTES(writer_bytes(&writer),
                 BYTES_OF("{\"a\":[18446744073709551615,-9223372036854775808,7,[],{}],"
-                         "\"b\":true,\"c\\\"\":false,\"d\":null,\"e\":\"1788923456789012345\","
+                         "\"b\":true,\"c\":false,\"d\":null,\"e\":\"1788923456789012345\","
                          "\"f\":\"eyJ0eXBlIjoxfQ==\",\"g\":\"\",\"h\":{\"x\":1}}"));
 }
 
