@@ -166,9 +166,7 @@ def lists(start_server, source):
 
     def lists_(**settings):
         datasource = {"addr": source.url} | LISTS | settings.pop("datasource", {})
-        server = start_server(datasource=datasource, **settings)
-        eventually(lambda: source.asked("getSystemUIDs"))  # so that whatever waits from now on is of a channel
-        return server
+        return start_server(datasource=datasource, **settings)
     return lists_
 
 
@@ -261,7 +259,7 @@ def test_the_last_good_answer_counts_while_the_back_end_is_away(lists, source, l
 
 
 def test_the_time_out_bounds_what_a_message_waits(lists, source, login):
-    server = lists(datasource={"timeout": "2s", "retry": "1m"})
+    server = lists(datasource={"timeout": "500ms", "retry": "1m"})
     api = Api(server)
     api.group("g1", "anna", "bob")
     source.hold.clear()
@@ -270,11 +268,10 @@ def test_the_time_out_bounds_what_a_message_waits(lists, source, login):
     packets = [anna.send("g1", b"x", 2) for _ in range(5)]
     anna.sendack(packets[0])
     waited = time.monotonic() - began
-    assert 1.9 < waited < 2 + 5 * SCALE
+    assert 0.4 < waited < 5 * SCALE
     assert all(anna.sendack(packet).reason == MAY for packet in packets[1:])
-    began = time.monotonic()
     anna.tell("g1", b"x", 2)
-    assert time.monotonic() - began < 1.9 * SCALE, "nobody waits twice"
+    assert source.waiting("getChannelInfo") == 1, "nobody waits twice"
     assert source.asked("getSubscribers", "g1") == 0, "the flags were asked for first, and it was over"
     assert channels(server, "failed") == 1
     source.hold.set()
@@ -288,7 +285,7 @@ def test_order_is_kept_while_an_answer_is_waited_for(lists, source, login):
     packets = [anna.send("g1", str(number).encode(), 2) for number in range(100)]
     changing = threading.Thread(target=lambda: Api(server).subscribe("g1", "carl"))
     changing.start()
-    eventually(lambda: source.waiting() > 0)
+    eventually(lambda: source.waiting("getChannelInfo") > 0)
     source.hold.set()
     assert [anna.sendack(packet).message_seq for packet in packets] == list(range(1, 101))
     assert [bob.receive().plain for _ in packets] == [str(number).encode() for number in range(100)]
@@ -297,13 +294,13 @@ def test_order_is_kept_while_an_answer_is_waited_for(lists, source, login):
 
 
 def test_a_change_and_an_answer_that_wait_for_each_other_end(lists, source, login):
-    server = lists(datasource={"timeout": "2s"})
+    server = lists(datasource={"timeout": "3s", "retry": "200ms"})
     source.knows("getBlacklist", "bob", ["eve"], 1)
     source.knows("getWhitelist", "bob", ["anna"], 1)
     source.hold.clear()
     anna = login("anna", server)
     packet = anna.send("bob", b"x")
-    eventually(lambda: source.waiting() > 0)
+    eventually(lambda: source.waiting("getBlacklist") > 0)
     # It makes a conversation in the channel where the message waits, and the answer waits for it in bob's own.
     changing = threading.Thread(target=lambda: Api(server).edit_list("whitelist_add", "bob", "anna", channel_type=1))
     changing.start()
@@ -321,7 +318,7 @@ def test_many_who_write_to_one_person_ask_once(lists, source, login):
     source.hold.clear()
     senders = [login(f"sender{number}", server) for number in range(20)]
     packets = [sender.send("bob", b"x") for sender in senders]
-    eventually(lambda: source.waiting() > 0)
+    eventually(lambda: source.waiting("getBlacklist") > 0)
     source.hold.set()
     reasons = [sender.sendack(packet).reason for sender, packet in zip(senders, packets)]
     assert reasons == [DENIED if number == 3 else MAY for number in range(20)]
@@ -342,8 +339,8 @@ def test_what_failed_is_not_asked_again_for_a_while(lists, source, login):
 
 
 def test_a_dead_back_end_is_left_alone_after_three_questions(lists, source, login):
-    server = lists(datasource={"retry": "1m"})
     source.stop()
+    server = lists(datasource={"retry": "1m"})
     api = Api(server)
     anna = login("anna", server)
     for number in range(10):
@@ -389,7 +386,7 @@ def test_a_large_group_comes_whole(lists, source, login):
     last = login(members[-1], server)
     login("anna", server).tell("g1", b"x", 2)
     assert last.receive().plain == b"x"
-    assert metric(server, "jingu_datasource_changes_total") == 1
+    eventually(lambda: metric(server, "jingu_datasource_changes_total") == 1)
 
 
 def test_a_stop_in_the_middle_answers_everybody(lists, source, login):
@@ -400,7 +397,7 @@ def test_a_stop_in_the_middle_answers_everybody(lists, source, login):
     anna = login("anna", server)
     for number in range(40):
         anna.send(f"g{number}", b"x", 2)
-    eventually(lambda: source.waiting() >= 16)
+    eventually(lambda: source.waiting("getChannelInfo") >= 16)
     began = time.monotonic()
     server.stop()
     assert time.monotonic() - began < 8 * SCALE

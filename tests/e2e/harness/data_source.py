@@ -17,7 +17,7 @@ class DataSource(Receiver):
         self.texts: dict[tuple, bytes] = {}  # instead of an answer: these bytes, with status 200
         self.hold = threading.Event()  # cleared: whoever asks waits
         self.hold.set()
-        self._held = 0
+        self._held: list[str] = []  # the commands of the questions that wait
         self.reply = self._reply
 
     def knows(self, cmd: str, channel_id: str, answer, channel_type: int = 2) -> None:
@@ -39,10 +39,10 @@ class DataSource(Receiver):
             bodies = [post.body for post in self.posts]
         return sum(body["cmd"] == cmd and channel_id in (None, body["data"].get("channel_id")) for body in bodies)
 
-    def waiting(self) -> int:
-        """How many questions about channels wait for an answer now. The system accounts are asked for whenever it is time."""
+    def waiting(self, cmd: str) -> int:
+        """How many of these questions wait for an answer now."""
         with self._lock:
-            return self._held
+            return self._held.count(cmd)
 
     @staticmethod
     def _key(body: dict) -> tuple:
@@ -51,12 +51,11 @@ class DataSource(Receiver):
 
     def _reply(self, post):
         key = self._key(post.body)
-        is_of_channel = len(key) > 1
         with self._lock:
-            self._held += is_of_channel
+            self._held.append(key[0])
         self.hold.wait(60)
         with self._lock:
-            self._held -= is_of_channel
+            self._held.remove(key[0])
         if key in self.texts:
             return 200, self.texts[key]
         if key not in self.answers:
