@@ -47,7 +47,7 @@ static size_t take_answer(char *data, size_t unit, size_t count, void *context)
     struct courier_call *call = context;
     const size_t size = unit * count;
     const bool is_wanted = call->area != NULL || call->room != NULL;
-    if (!is_wanted || call->is_cut) {
+    if (!is_wanted || call->is_cut || size == 0) {
         return size;
     }
     const size_t wanted = call->answer.size + size;
@@ -55,6 +55,7 @@ static size_t take_answer(char *data, size_t unit, size_t count, void *context)
         call->is_cut = true;
         return size;
     }
+    ASSERT(call->area != NULL);
     memcpy(call->area + call->answer.size, data, size);
     call->answer = (struct bytes){.data = call->area, .size = wanted};
     return size;
