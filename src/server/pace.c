@@ -12,8 +12,13 @@ void pace_count(struct pace *pace, uint64_t now_ns, uint32_t events)
     pace->looked_ns = now_ns;
 }
 
-uint64_t pace_rest_ns(const struct pace *pace, uint64_t now_ns)
+uint64_t pace_left_ns(const struct pace *pace, uint64_t now_ns)
 {
     const uint64_t since_ns = now_ns - pace->looked_ns;
-    return pace->is_resting && since_ns < PACE_REST_NS ? PACE_REST_NS - since_ns : 0;
+    return since_ns < PACE_REST_NS ? PACE_REST_NS - since_ns : 0;
+}
+
+uint64_t pace_rest_ns(const struct pace *pace, uint64_t now_ns)
+{
+    return pace->is_resting ? pace_left_ns(pace, now_ns) : 0;
 }

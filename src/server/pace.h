@@ -6,6 +6,8 @@
  * way rests a moment: what comes meanwhile is read, journalled, and written in one
  * turn. Its mailbox ends the rest at once, so what is committed is answered without
  * delay, and a shard with little to do never rests: its latency is that of the disk.
+ * A shard that has work in hand, a large group to walk, does not sleep, but looks no more
+ * often than that either: what comes is mostly acknowledgements of what it writes.
  *
  * Promises:
  *   (1) nothing waits longer for its shard because of a rest than PACE_REST_NS;
@@ -35,3 +37,6 @@ void pace_count(struct pace *pace, uint64_t now_ns, uint32_t events);
 
 /* How long to leave the sockets alone; 0: not at all. */
 uint64_t pace_rest_ns(const struct pace *pace, uint64_t now_ns);
+
+/* The same for a shard that has work in hand and does not sleep. */
+uint64_t pace_left_ns(const struct pace *pace, uint64_t now_ns);

@@ -28,12 +28,14 @@ static void turn_obey(struct core *core)
 static bool turn_rest(struct core *core)
 {
     struct shard *shard = &core->shard;
-    const uint64_t rest_ns = pace_rest_ns(&core->pace, clock_now_ns());
-    if (rest_ns == 0 || core->has_more) {
+    const uint64_t now_ns = clock_now_ns();
+    const uint64_t rest_ns =
+        core->has_more ? pace_left_ns(&core->pace, now_ns) : pace_rest_ns(&core->pace, now_ns);
+    if (rest_ns == 0) {
         return false;
     }
     bool is_raised = true;
-    if (mailbox_may_sleep(&shard->mailbox)) {
+    if (!core->has_more && mailbox_may_sleep(&shard->mailbox)) {
         is_raised = wakeup_rest(&shard->mailbox.wakeup, rest_ns);
         mailbox_awake(&shard->mailbox);
     }

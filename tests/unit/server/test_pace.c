@@ -40,3 +40,14 @@ TEST(a_shard_that_was_busy_long_ago_does_not_rest)
     pace_count(&pace, now_ns, 1);
     CHECK_EQ(pace_rest_ns(&pace, now_ns), 0);
 }
+
+TEST(a_shard_with_work_in_hand_looks_as_seldom_whether_it_is_busy_or_not)
+{
+    struct pace pace = {0};
+    const uint64_t now_ns = 1000000000;
+    CHECK_EQ(pace_left_ns(&pace, now_ns), 0);
+    pace_count(&pace, now_ns, 1);
+    CHECK_EQ(pace_rest_ns(&pace, now_ns), 0);
+    CHECK_EQ(pace_left_ns(&pace, now_ns), PACE_REST_NS);
+    CHECK_EQ(pace_left_ns(&pace, now_ns + PACE_REST_NS), 0);
+}
