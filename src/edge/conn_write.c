@@ -21,6 +21,7 @@ void conn_flush(struct edge *edge, struct conn *conn)
     if (conn->is_handshaking || !conn->is_writable) {
         return;
     }
+    signing_finish(&edge->signing);
     size_t written = 0;
     const enum err err =
         write_queue_flush(&edge->blocks, &conn->queue, conn->fd, conn->tls, &written);

@@ -39,7 +39,8 @@ enum err edge_init(struct edge *edge, const struct edge_options *options)
     edge->conns.slots = memory_table_acquire(edge->conns.capacity * sizeof(struct conn));
     edge->scratch = memory_acquire(&edge->reads_budget, MEMORY_RANK_DRAIN, EDGE_SCRATCH_BYTES);
     edge->sealing = memory_acquire(&edge->writes_budget, MEMORY_RANK_DRAIN, SEALING_BYTES);
-    if (edge->conns.slots == NULL || edge->scratch == NULL || edge->sealing == NULL) {
+    if (edge->conns.slots == NULL || edge->scratch == NULL || edge->sealing == NULL ||
+        signing_open(&edge->signing, &edge->writes_budget) != ERR_OK) {
         memory_release(&edge->writes_budget, edge->sealing, SEALING_BYTES);
         memory_release(&edge->reads_budget, edge->scratch, EDGE_SCRATCH_BYTES);
         memory_table_release(edge->conns.slots, edge->conns.capacity * sizeof(struct conn));
@@ -61,6 +62,7 @@ void edge_deinit(struct edge *edge)
 {
     ASSERT(edge->conns.count == 0);
     write_blocks_forget(&edge->blocks);
+    signing_close(&edge->signing, &edge->writes_budget);
     memory_release(&edge->writes_budget, edge->sealing, SEALING_BYTES);
     memory_release(&edge->reads_budget, edge->scratch, EDGE_SCRATCH_BYTES);
     memory_table_release(edge->conns.slots, edge->conns.capacity * sizeof(struct conn));
@@ -212,6 +214,7 @@ void edge_write(struct edge *edge)
         edge->dirty_count--;
         conn_flush(edge, CONTAINER_OF(item, struct conn, dirty));
     }
+    signing_finish(&edge->signing); /* of those that were doomed meanwhile */
 }
 
 void edge_bury(struct edge *edge)

@@ -15,6 +15,7 @@
 
 #include "chat/session.h"
 #include "edge/conn.h"
+#include "edge/signing.h"
 #include "edge/write_queue.h"
 #include "shard/shard.h"
 #include "system/crypto.h"
@@ -69,10 +70,11 @@ struct edge {
     struct list stalled;  /* conns that wait for memory to be free */
     struct list doomed;   /* conns to be buried at the end of the turn */
     uint32_t dirty_count;
-    uint8_t *scratch; /* EDGE_SCRATCH_BYTES: what is being read now */
-    uint8_t *sealing; /* SEALING_BYTES; see sealing.h */
-    uint32_t sends;   /* requests that have not come home */
-    uint32_t moving;  /* connections whose letters have not come home */
+    uint8_t *scratch;       /* EDGE_SCRATCH_BYTES: what is being read now */
+    uint8_t *sealing;       /* SEALING_BYTES; see sealing.h */
+    struct signing signing; /* keys that are due before the next write */
+    uint32_t sends;         /* requests that have not come home */
+    uint32_t moving;        /* connections whose letters have not come home */
 };
 
 struct edge_options {

@@ -61,39 +61,63 @@ enum err seal_agree(struct bytes client_key, struct crypto_secret *out_secret,
     return ERR_OK;
 }
 
-size_t seal_scratch_bytes(size_t size)
+#define DECIMALS_BYTES 128u
+
+size_t seal_text_bytes(size_t size)
 {
-    const size_t sign = size + 128; /* the decimals */
-    const size_t cipher = crypto_padded_size(sign);
-    return sign + cipher + base64_encoded_size(cipher);
+    return base64_encoded_size(crypto_padded_size(size + DECIMALS_BYTES));
 }
 
-/* MD5 of the base64 of the encrypted signature, as hex. `sign` lies at the front of the scratch. */
-static void sign_key(const struct crypto_secret *secret, struct bytes sign, uint8_t *scratch,
-                     uint8_t out_msg_key[SEAL_MSG_KEY_CHARS])
+size_t seal_scratch_bytes(size_t size)
+{
+    const size_t sign = size + DECIMALS_BYTES;
+    return sign + crypto_padded_size(sign) + seal_text_bytes(size);
+}
+
+void seal_write_key(const uint8_t digest[CRYPTO_MD5_BYTES], uint8_t *out_msg_key)
+{
+    write_hex(digest, CRYPTO_MD5_BYTES, out_msg_key);
+}
+
+/* The base64 of the encrypted signature; the key is its MD5. `sign` lies at the front of the
+ * scratch. */
+static size_t sign_text(const struct crypto_secret *secret, struct bytes sign, uint8_t *scratch,
+                        uint8_t *text)
 {
     const struct bytes cipher = {.data = scratch + sign.size,
                                  .size = crypto_padded_size(sign.size)};
     crypto_encrypt(secret, sign, scratch + sign.size);
-    uint8_t *text = scratch + sign.size + cipher.size;
     base64_encode(cipher, text);
+    return base64_encoded_size(cipher.size);
+}
+
+static void write_key(const uint8_t *text, size_t size, uint8_t *out_msg_key)
+{
     uint8_t digest[CRYPTO_MD5_BYTES];
-    crypto_md5((struct bytes){.data = text, .size = base64_encoded_size(cipher.size)}, digest);
-    write_hex(digest, sizeof(digest), out_msg_key);
+    crypto_md5((struct bytes){.data = text, .size = size}, digest);
+    seal_write_key(digest, out_msg_key);
+}
+
+/* Behind the signature and its cipher. */
+static uint8_t *text_place(uint8_t *scratch, size_t sign_size)
+{
+    return scratch + sign_size + crypto_padded_size(sign_size);
 }
 
 enum err seal_check(const struct crypto_secret *secret, const struct seal_send *send,
                     struct bytes msg_key, uint8_t *scratch)
 {
     const size_t strings = send->client_msg_no.size + send->channel_id.size + send->payload.size;
-    struct writer writer = writer_of(scratch, strings + 128);
+    struct writer writer = writer_of(scratch, strings + DECIMALS_BYTES);
     writer_decimal(&writer, send->client_seq);
     writer_bytes_add(&writer, send->client_msg_no);
     writer_bytes_add(&writer, send->channel_id);
     writer_decimal(&writer, send->channel_type);
     writer_bytes_add(&writer, send->payload);
     uint8_t expected[SEAL_MSG_KEY_CHARS];
-    sign_key(secret, writer_bytes(&writer), scratch, expected);
+    const struct bytes sign = writer_bytes(&writer);
+    uint8_t *text = text_place(scratch, sign.size);
+    write_key(text, sign_text(secret, sign, scratch, text), expected);
     const struct bytes right = {.data = expected, .size = sizeof(expected)};
     return crypto_equal(right, msg_key) ? ERR_OK : ERR_PROTOCOL;
 }
@@ -114,8 +138,9 @@ size_t seal_payload_size(size_t plain_size)
     return base64_encoded_size(crypto_padded_size(plain_size));
 }
 
-void seal_recv(const struct crypto_secret *secret, const struct seal_recv *recv, struct bytes plain,
-               const struct seal_place *place)
+/* Writes the payload to its place, and the signature to the front of the scratch. */
+static struct bytes recv_sign(const struct crypto_secret *secret, const struct seal_recv *recv,
+                              struct bytes plain, const struct seal_place *place)
 {
     const size_t cipher_size = crypto_padded_size(plain.size);
     const size_t payload_size = base64_encoded_size(cipher_size);
@@ -123,7 +148,7 @@ void seal_recv(const struct crypto_secret *secret, const struct seal_recv *recv,
     base64_encode((struct bytes){.data = place->scratch, .size = cipher_size}, place->payload);
 
     const size_t strings = recv->client_msg_no.size + recv->from_uid.size + recv->channel_id.size;
-    struct writer writer = writer_of(place->scratch, strings + payload_size + 128);
+    struct writer writer = writer_of(place->scratch, strings + payload_size + DECIMALS_BYTES);
     writer_decimal(&writer, recv->message_id);
     writer_decimal(&writer, recv->seq);
     writer_bytes_add(&writer, recv->client_msg_no);
@@ -132,5 +157,20 @@ void seal_recv(const struct crypto_secret *secret, const struct seal_recv *recv,
     writer_bytes_add(&writer, recv->channel_id);
     writer_decimal(&writer, recv->channel_type);
     writer_bytes_add(&writer, (struct bytes){.data = place->payload, .size = payload_size});
-    sign_key(secret, writer_bytes(&writer), place->scratch, place->msg_key);
+    return writer_bytes(&writer);
+}
+
+size_t seal_recv_text(const struct crypto_secret *secret, const struct seal_recv *recv,
+                      struct bytes plain, const struct seal_place *place, uint8_t *text)
+{
+    const struct bytes sign = recv_sign(secret, recv, plain, place);
+    return sign_text(secret, sign, place->scratch, text);
+}
+
+void seal_recv(const struct crypto_secret *secret, const struct seal_recv *recv, struct bytes plain,
+               const struct seal_place *place)
+{
+    const struct bytes sign = recv_sign(secret, recv, plain, place);
+    uint8_t *text = text_place(place->scratch, sign.size);
+    write_key(text, sign_text(secret, sign, place->scratch, text), place->msg_key);
 }

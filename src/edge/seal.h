@@ -3,7 +3,7 @@
  *
  * wire-protocol 7: X25519, AES-128-CBC, base64, and an MD5 key over the encrypted
  * signature of a message. A RECV is encrypted straight into the place where it
- * will be written from. All of it works on the shard's reused contexts.
+ * will be written from; its key may follow later, with others (signing.h).
  */
 #pragma once
 
@@ -68,6 +68,16 @@ struct seal_place {
 /* Writes the encrypted payload and its key to their places. */
 void seal_recv(const struct crypto_secret *secret, const struct seal_recv *recv, struct bytes plain,
                const struct seal_place *place);
+
+/* The same in two steps, so that the second can be taken for several messages at once: the payload
+ * goes to its place, and the text whose MD5 makes the key to `text`, which has room for
+ * seal_text_bytes. Returns its size. */
+size_t seal_recv_text(const struct crypto_secret *secret, const struct seal_recv *recv,
+                      struct bytes plain, const struct seal_place *place, uint8_t *text);
+void seal_write_key(const uint8_t digest[CRYPTO_MD5_BYTES], uint8_t *out_msg_key);
+
+/* How much room the text needs for strings of `size` bytes in all. */
+size_t seal_text_bytes(size_t size);
 
 /* How much scratch the functions above need for strings of `size` bytes in all. */
 size_t seal_scratch_bytes(size_t size);

@@ -113,7 +113,13 @@ static enum err seal_into(struct edge *edge, const struct conn *conn, const stru
     if (err == ERR_OK) {
         const struct seal_place place = {
             .payload = room->payload, .msg_key = room->msg_key, .scratch = sealing.scratch};
-        seal_recv(&conn->secret, &recv, view->payload, &place);
+        if (seal_text_bytes(strings) <= SIGNING_TEXT_BYTES) {
+            uint8_t *text = signing_room(&edge->signing);
+            const size_t size = seal_recv_text(&conn->secret, &recv, view->payload, &place, text);
+            signing_add(&edge->signing, size, room->msg_key);
+        } else {
+            seal_recv(&conn->secret, &recv, view->payload, &place);
+        }
         sealing_end(edge, &sealing);
     }
     return err;
