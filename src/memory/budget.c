@@ -19,6 +19,22 @@ static uint64_t budget_ceiling(const struct budget *budget, enum memory_rank ran
     return budget->limit_bytes / 64 * rank_share[rank];
 }
 
+#ifdef JINGU_FAULTS
+/* A library that stands before the program may refuse a charge (tests/e2e/harness/faults.c). What
+ * is shipped has no such door. */
+extern bool faults_refuse_charge(void) __attribute__((weak));
+
+static bool budget_is_faulty(void)
+{
+    return faults_refuse_charge != NULL && faults_refuse_charge();
+}
+#else
+static bool budget_is_faulty(void)
+{
+    return false;
+}
+#endif
+
 /* Only the owning thread writes, so that a load and a store are enough. */
 static void budget_set_used(struct budget *budget, uint64_t used_bytes)
 {
@@ -51,7 +67,7 @@ enum err budget_charge(struct budget *budget, enum memory_rank rank, uint64_t si
     for (struct budget *node = budget; node != NULL; node = node->parent) {
         const uint64_t used = budget_used(node);
         const uint64_t ceiling = budget_ceiling(node, rank);
-        if (used > ceiling || size_bytes > ceiling - used) {
+        if (used > ceiling || size_bytes > ceiling - used || budget_is_faulty()) {
             atomic_store_explicit(&node->refused_count, budget_refused(node) + 1,
                                   memory_order_relaxed);
             return ERR_BUDGET;

@@ -3,8 +3,10 @@
 For every kind of request the first allocation of the server's own fails, then the second, until a request comes through untouched;
 likewise writes and syncs of files, new connections, and what epoll is asked to watch. The faults come from a library that is
 preloaded (harness/faults.c); it stands at jemalloc's door, so that builds without jemalloc (sanitizers) sweep all but allocations.
+Charges to budgets are swept in builds that have a door for it, which are those with slow assertions.
 """
 
+import base64
 import mmap
 import os
 import pathlib
@@ -23,7 +25,8 @@ from harness.waiting import SCALE, eventually
 pytestmark = [pytest.mark.jingu_only(reason="the faults are made for Jingu")]
 
 IS_SANITIZED = "asan" in str(BINARY) or "tsan" in str(BINARY)
-ALLOC, WRITE, SYNC, ACCEPT, EPOLL = 1, 2, 3, 4, 5
+HAS_DOOR_FOR_CHARGES = b"faults_refuse_charge" in BINARY.read_bytes()
+ALLOC, WRITE, SYNC, ACCEPT, EPOLL, CHARGE = 1, 2, 3, 4, 5, 6
 TRIES_MAX = 300
 TOLD = 10 * SCALE
 KEPT_MAX = 64 << 10  # of a holder: its slabs may have other holes than before
@@ -74,8 +77,8 @@ class World:
     """A server with two users who know each other, and every kind of request that is made of it. A request gives True when it did
     what was asked and False when it was told no; whoever is told nothing fails."""
 
-    def __init__(self, server, name):
-        self.server, self.name, self.api = server, name, Api(server)
+    def __init__(self, server, name, receiver):
+        self.server, self.name, self.api, self.receiver = server, name, Api(server), receiver
         self.anna = self.bob = None
         self.count = 0
         self.api.group(name("group"), name("anna"), name("bob"))
@@ -127,7 +130,8 @@ class World:
     def _post(self, path, **body):
         reply = self.api.post(path, body, timeout=TOLD)
         assert reply.status == 200 or "msg" in (reply.body or {}), reply
-        return reply.status == 200
+        is_code = isinstance(reply.body, dict) and reply.body.get("status", 200) != 200  # a reason, in an answer that is 200
+        return reply.status == 200 and not is_code
 
     def send_by_api(self):
         return self._post("/message/send", from_uid=self.name("anna"), channel_id=self.name("bob"), channel_type=1, payload="aGk=")
@@ -169,10 +173,20 @@ class World:
     def commands(self):
         return self._post("/message/sync", uid=self.name("bob"), message_seq=0, limit=20)
 
+    # -- by the server --
+
+    def webhook(self):
+        """What was stored is told to the back end, however often that has to be tried."""
+        payload = base64.b64encode(f"told{self.number()}".encode()).decode()
+        sent = self._post("/message/send", from_uid=self.name("anna"), channel_id=self.name("bob"), channel_type=1, payload=payload)
+        if sent:
+            eventually(lambda: any(message["payload"] == payload for message in self.receiver.messages()), within=TOLD)
+        return sent
+
     # -- all of them --
 
     REQUESTS = ("send", "send_to_group", "login", "login_by_websocket", "send_by_api", "send_to_list", "history", "conversations",
-                "unread", "members", "channel", "denied", "token", "stream", "stream_sync", "commands")
+                "unread", "members", "channel", "denied", "token", "stream", "stream_sync", "commands", "webhook")
 
     def settle(self):
         """Reads what has come, so that no queue is longer than at another time."""
@@ -186,21 +200,27 @@ class World:
         return {f'{h["part"]}{h["index"]}.{h["holder"]}': h["used"] for h in self.api.get("/ledger").bare()["holders"]
                 if h["part"] in ("shard", "http", "node")}
 
+    def calls(self) -> set[str]:
+        """The connections to the back end, as descriptors show them. There are as many as were once needed at the same time."""
+        lines = [line.split() for line in pathlib.Path("/proc/net/tcp").read_text().splitlines()[1:]]
+        return {f"socket:[{line[9]}]" for line in lines if line[2].endswith(f":{self.receiver.port:04X}")}
+
     def descriptors(self) -> int:
         """Those of the data's files come and go with these."""
         directory = pathlib.Path(f"/proc/{self.server.process.pid}/fd")
         targets = [os.readlink(entry) for entry in directory.iterdir() if entry.is_symlink()]
-        return sum(not target.startswith(str(self.server.data)) for target in targets)
+        calls = self.calls()
+        return sum(not target.startswith(str(self.server.data)) and target not in calls for target in targets)
 
 
 @pytest.fixture
-def world(start_server, tmp_path, name, monkeypatch):
+def world(start_server, tmp_path, name, receiver, monkeypatch):
     faults = Faults(tmp_path)
     for key, value in faults.environment.items():
         monkeypatch.setenv(key, value)
-    server = start_server(memory="64M")
+    server = start_server(memory="64M", webhook={"httpAddr": receiver.url, "msgNotifyEventPushInterval": "20ms"})
     monkeypatch.undo()
-    world = World(server, name)
+    world = World(server, name, receiver)
     world.faults = faults
     return world
 
@@ -222,9 +242,11 @@ def sweep(world, request, kind) -> int:
 
 
 def kinds():
-    chosen = {"alloc": ALLOC, "write": WRITE, "sync": SYNC, "accept": ACCEPT, "epoll": EPOLL}
+    chosen = {"alloc": ALLOC, "write": WRITE, "sync": SYNC, "accept": ACCEPT, "epoll": EPOLL, "charge": CHARGE}
     if IS_SANITIZED:
         del chosen["alloc"]
+    if not HAS_DOOR_FOR_CHARGES:
+        del chosen["charge"]
     return [pytest.param(kind, id=word) for word, kind in chosen.items()]
 
 

@@ -3,7 +3,8 @@
  *
  * Preloaded (LD_PRELOAD) by the refusal sweep. What fails is written into a file that both sides
  * map: `kind` says what, `countdown` when, `hits` counts what was refused. Only what the server
- * acquires for itself fails as "alloc": the door of memory/allocator.c calls mallocx.
+ * acquires for itself fails as "alloc": the door of memory/allocator.c calls mallocx. Charges to
+ * budgets fail in builds that ask faults_refuse_charge, which a release does not.
  */
 #include <dlfcn.h>
 #include <errno.h>
@@ -25,6 +26,7 @@ enum kind {
     KIND_SYNC,
     KIND_ACCEPT,
     KIND_EPOLL,
+    KIND_CHARGE,
 };
 
 struct orders {
@@ -54,6 +56,13 @@ static bool refuses(enum kind kind)
     }
     atomic_fetch_add(&orders->hits, 1);
     return true;
+}
+
+bool faults_refuse_charge(void);
+
+bool faults_refuse_charge(void)
+{
+    return refuses(KIND_CHARGE);
 }
 
 /* The log goes to a file, too, but no promise hangs on it. */
