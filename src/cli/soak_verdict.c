@@ -4,8 +4,8 @@
 #define THREADS_TOLERATED 4u   /* pools that start when they are first needed */
 #define CURVE_POINTS_MAX  600u /* of the JSON: each the highest of what it stands for */
 #define P99_PER_MILLION   990000u
-#define REFUSED_PART_MIN  100u /* one of so many of the honest's messages may be refused */
-#define LAG_MS_MAX        10u  /* later than that at p99, we cannot judge latency */
+#define REFUSED_PART_MIN  1000u /* one of so many of the honest's messages may be refused */
+#define LAG_MS_MAX        10u   /* later than that at p99, we cannot judge latency */
 
 static double mib_of(uint64_t bytes)
 {
