@@ -4,6 +4,7 @@
 #include "unit/store/fixture.h"
 
 #include <sys/mman.h>
+#include <time.h>
 
 static const struct log_ref chat = {.channel = {.slot = 5, .number = 1}, .kind = LOG_CHAT};
 
@@ -343,10 +344,30 @@ TEST(a_missing_block_is_a_hole_although_each_record_is_intact)
     round_end(round);
 }
 
-/* So many that the log goes on in another file, and the one before is still needed. */
+static uint32_t tables_count(const struct fixture *fixture)
+{
+    struct store_statistics statistics;
+    store_statistics(fixture->store, &statistics);
+    return (uint32_t)statistics.files_count;
+}
+
+/* So many that the log goes on in another file, and the one before is still needed; the messages of
+ * the one before have come into a table. */
 static void write_two_files(void *context)
 {
-    write_some(context, 700);
+    const struct round *round = context;
+    static struct fixture fixture;
+    fixture_copy(&fixture, &round->fixture);
+    fixture_open(&fixture);
+    fixture_restart(&fixture);
+    const uint32_t before = tables_count(&fixture);
+    for (uint32_t i = 0; i < 700; i++) {
+        fixture_append(&fixture, chat, 1, 50 + i * 97 % 3000);
+    }
+    while (tables_count(&fixture) == before) {
+        nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
+    }
+    _exit(0);
 }
 
 static void flip_last_byte(const struct round *round, uint64_t number)
