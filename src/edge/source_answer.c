@@ -114,7 +114,13 @@ void source_uids_clear(struct source_uids *uids)
 
 /* ---- Flags. ---- */
 
-static enum err read_flag(struct json_token value, uint32_t flag, uint32_t *flags)
+/* What an answer has said so far. */
+struct flags_read {
+    uint32_t set;
+    bool is_any; /* has it said anything? */
+};
+
+static enum err read_flag(struct json_token value, uint32_t flag, struct flags_read *flags)
 {
     uint64_t number = value.kind == JSON_TOKEN_TRUE ? 1 : 0;
     enum err err = ERR_PROTOCOL;
@@ -127,11 +133,14 @@ static enum err read_flag(struct json_token value, uint32_t flag, uint32_t *flag
     if (err != ERR_OK || number > 1) {
         return ERR_PROTOCOL;
     }
-    *flags = number == 1 ? *flags | flag : *flags & ~flag; /* the last of a repeated one counts */
+    /* The last of a repeated one counts. */
+    flags->set = number == 1 ? flags->set | flag : flags->set & ~flag;
+    flags->is_any = true;
     return ERR_OK;
 }
 
-static enum err read_member(struct json_token name, struct json_token value, uint32_t *flags)
+static enum err read_member(struct json_token name, struct json_token value,
+                            struct flags_read *flags)
 {
     if (json_token_is(name, BYTES_OF("large"))) {
         return read_flag(value, CHANNEL_FLAG_LARGE, flags);
@@ -152,15 +161,16 @@ enum err source_flags_read(struct bytes text, uint32_t *out_flags)
     if (err != ERR_OK || object.kind != JSON_TOKEN_OBJECT) {
         return ERR_PROTOCOL;
     }
-    uint32_t flags = 0;
+    struct flags_read flags = {.set = 0};
     struct json_token_walk walk = json_token_walk_of(object);
     struct json_token name;
     struct json_token value;
     while (err == ERR_OK && json_token_walk_member(&walk, &name, &value)) {
         err = read_member(name, value, &flags);
     }
-    if (err == ERR_OK) {
-        *out_flags = flags;
+    if (err != ERR_OK || !flags.is_any) {
+        return ERR_PROTOCOL;
     }
-    return err;
+    *out_flags = flags.set;
+    return ERR_OK;
 }

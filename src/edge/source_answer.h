@@ -39,5 +39,6 @@ void source_uids_clear(struct source_uids *uids);
     ((uint32_t)CHANNEL_FLAG_LARGE | (uint32_t)CHANNEL_FLAG_BAN | (uint32_t)CHANNEL_FLAG_DISBAND)
 
 /* Reads which of them are set, from an object of numbers 0 and 1, or of booleans; what is missing
- * or null is not set, what has another name is ignored. ERR_PROTOCOL: that is no such object. */
+ * or null is not set, what has another name is ignored. ERR_PROTOCOL: that is no such object, or it
+ * names none of them, as the answer of a back end to what it does not know. */
 MUST_USE enum err source_flags_read(struct bytes text, uint32_t *out_flags);
