@@ -121,8 +121,16 @@ def test_pages_about_the_server_want_the_token_where_there_is_one(start_server):
         assert fetch(server, path, token="secret")
 
 
+@pytest.fixture
+def sampled(start_server, monkeypatch):
+    """A server of whose heap every few kilobytes are sampled, so that also little of one kind is seen for sure."""
+    monkeypatch.setenv("MALLOC_CONF", "lg_prof_sample:12")
+    return start_server()
+
+
 @pytest.mark.skipif(IS_SANITIZED, reason="a sanitizer's heap has no profile")
-def test_the_heap_profile_is_in_the_form_that_pprof_and_jeprof_read(server, tmp_path):
+def test_the_heap_profile_is_in_the_form_that_pprof_and_jeprof_read(sampled, tmp_path):
+    server = sampled
     text = fetch(server, "/debug/pprof/heap?base=mark").decode()
     assert re.match(r"heap profile: \d+: \d+ \[\d+: \d+\] @ heap_v2/\d+\n", text)
     assert re.search(r"^\d+: \d+ \[\d+: \d+\] @ 0x", text, re.M)
@@ -142,7 +150,8 @@ def top_by_go(server, page: str, directory) -> str:
 
 @pytest.mark.skipif(shutil.which("go") is None, reason="Go is not installed")
 @pytest.mark.skipif(IS_SANITIZED, reason="a sanitizer's heap has no profile")
-def test_go_opens_both_profiles_and_shows_our_functions(server, api, name, tmp_path):
+def test_go_opens_both_profiles_and_shows_our_functions(sampled, name, tmp_path):
+    server, api = sampled, Api(sampled)
     assert "command_serve" in top_by_go(server, "/debug/pprof/heap", tmp_path)
     is_over = threading.Event()
 
