@@ -514,6 +514,33 @@ static void send_admit(struct chat *chat, struct channel *channel, struct send *
     }
 }
 
+/* Was it sent before? `out_is_over`: yes, and it is answered, or will be with the one that it
+ * repeats; or we cannot know. ERR_AGAIN: the answer is being looked for. */
+static enum err send_look_back(struct chat *chat, struct channel *channel, struct send *send,
+                               bool *out_is_over)
+{
+    struct send *first = find_in_flight(channel, send);
+    *out_is_over = true;
+    if (first != NULL) {
+        send->twin = first->twin;
+        first->twin = send;
+        return ERR_OK;
+    }
+    const enum err err = send_find_first(chat, channel, send);
+    if (err == ERR_AGAIN) {
+        return err;
+    }
+    if (err != ERR_OK) {
+        send_break(chat, send, "find_first", err);
+    } else if (send->message_id != 0) {
+        metric_add(chat->shard->metrics, METRIC_SENDS_DUPLICATE, 1);
+        send_answer(chat, send, CHAT_REASON_SUCCESS);
+    } else {
+        *out_is_over = false;
+    }
+    return ERR_OK;
+}
+
 static enum err send_run(struct chat *chat, struct channel *channel, struct op *op)
 {
     struct send *send = CONTAINER_OF(op, struct send, op);
@@ -543,23 +570,11 @@ static enum err send_run(struct chat *chat, struct channel *channel, struct op *
         send->duplicate_hash = send_duplicate_hash(chat, send);
     }
     if (send->duplicate_hash != 0) {
-        struct send *first = find_in_flight(channel, send);
-        if (first != NULL) {
-            send->twin = first->twin;
-            first->twin = send;
-            return ERR_OK;
+        bool is_over = false;
+        if (send_look_back(chat, channel, send, &is_over) == ERR_AGAIN) {
+            return ERR_AGAIN;
         }
-        err = send_find_first(chat, channel, send);
-        if (err == ERR_AGAIN) {
-            return err;
-        }
-        if (err != ERR_OK) {
-            send_break(chat, send, "find_first", err);
-            return ERR_OK;
-        }
-        if (send->message_id != 0) {
-            metric_add(chat->shard->metrics, METRIC_SENDS_DUPLICATE, 1);
-            send_answer(chat, send, CHAT_REASON_SUCCESS);
+        if (is_over) {
             return ERR_OK;
         }
     }

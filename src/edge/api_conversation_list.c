@@ -224,7 +224,8 @@ static enum err list_make(struct collecting *collecting)
 {
     struct conversation_list *list = collecting->list;
     if (!collecting->is_full) {
-        list->entries = http_scratch(collecting->request, list->count * sizeof(*list->entries));
+        list->entries =
+            http_scratch(collecting->request, list->count * sizeof(struct conversation_entry *));
     }
     if (list->entries == NULL) {
         return ERR_FULL;
@@ -235,7 +236,7 @@ static enum err list_make(struct collecting *collecting)
         list->entries[count++] = entry;
     }
     ASSERT(count == list->count);
-    qsort(list->entries, count, sizeof(*list->entries), compare_entries);
+    qsort(list->entries, count, sizeof(struct conversation_entry *), compare_entries);
     return ERR_OK;
 }
 

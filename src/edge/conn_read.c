@@ -77,6 +77,7 @@ enum err conn_hold(struct edge *edge, struct conn *conn, const struct inflow *in
         conn_let_go(edge, conn); /* nothing of `in` lies in it: that would not have been too much */
         conn->held = held;
     }
+    ASSERT(in->area != NULL); /* it has come from somewhere */
     memmove(conn->held->bytes, in->area + consumed, size);
     conn->held->size = (uint32_t)size;
     conn->held->raw = (uint32_t)in->raw_size;
