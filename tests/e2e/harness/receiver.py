@@ -76,7 +76,11 @@ class Receiver:
                 super().finish()
 
             def do_POST(self):
-                text = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+                size = int(self.headers.get("Content-Length", 0))
+                text = self.rfile.read(size)
+                if len(text) < size:  # the server was killed in the middle of it
+                    self.close_connection = True
+                    return
                 parts = urlsplit(self.path)
                 event = parse_qs(parts.query).get("event", [""])[0]
                 post = Post(event, self.path, dict(self.headers), text, 0, self.client_address[1], time.monotonic())
