@@ -1,6 +1,7 @@
 #include "edge/api.h"
 
 #include "base/assert.h"
+#include "edge/api_backup.h"
 #include "edge/api_browse.h"
 #include "edge/api_channel.h"
 #include "edge/api_cluster.h"
@@ -116,6 +117,7 @@ static const struct api_route routes[] = {
     POST("/conversation/channels", api_conversation_channels, &api_shape_conversation_channels, RAW),
     GET("/webhook/deadletters", api_dead_letters),
     POST("/webhook/resend", api_resend, &api_shape_resend, RAW),
+    OPS_POST("/backup", api_backup, &api_shape_backup, RAW),
     POST("/conversation/syncByChannels", api_conversations_by_channels, &api_shape_conversations_by_channels, RAW),
     POST_ON("/manager/login", api_login, &api_shape_login, RAW, BOTH, OPEN),
     OPS_GET("/tag", api_tag),

@@ -362,7 +362,7 @@ void store_last_fault(struct store *store, struct store_fault *out_fault)
 }
 
 /* Translates an error text, and remembers its words. */
-static enum err note_error(struct store *store, char *error)
+enum err store_note_error(struct store *store, char *error)
 {
     struct store_fault fault;
     const enum err err = engine_error(error, &fault);
@@ -384,7 +384,7 @@ enum err store_pin(struct store *store, enum store_wait wait, enum family family
     rocksdb_pinnableslice_t *slice = rocksdb_get_pinned_cf(
         store->engine.db, store->engine.reads[wait], store->engine.families[family],
         (const char *)key.data, key.size, &error);
-    const enum err err = note_error(store, error);
+    const enum err err = store_note_error(store, error);
     if (err != ERR_OK || slice == NULL) {
         gate_leave(&store->gate);
         return err == ERR_OK ? ERR_ABSENT : err;
@@ -440,7 +440,7 @@ enum err scan_close(struct scan *scan, enum err err)
     if (err == ERR_OK) {
         char *error = NULL;
         rocksdb_iter_get_error(scan->rows, &error);
-        err = note_error(store, error);
+        err = store_note_error(store, error);
     } else {
         store_note(store, scan->family, err);
     }
@@ -547,7 +547,7 @@ enum err store_flush(struct store *store)
     for (size_t i = 0; i < FAMILIES_COUNT && err == ERR_OK; i++) {
         char *error = NULL;
         rocksdb_flush_cf(store->engine.db, options, store->engine.families[i], &error);
-        err = note_error(store, error);
+        err = store_note_error(store, error);
     }
     rocksdb_flushoptions_destroy(options);
     gate_leave(&store->gate);
@@ -582,37 +582,4 @@ enum err store_compact(struct store *store)
     }
     gate_leave(&store->gate);
     return ERR_OK;
-}
-
-/* The copy's marker, in the two steps of a new database. */
-static enum err checkpoint_mark(struct store *store, const char *path)
-{
-    struct store_fault fault;
-    enum err err = home_begin(path, &fault);
-    if (err == ERR_OK) {
-        err = home_finish(path, &fault);
-    }
-    if (err != ERR_OK) {
-        monitor_enter(&store->fault_monitor);
-        store->last_fault = fault;
-        monitor_leave(&store->fault_monitor);
-    }
-    return err;
-}
-
-enum err store_checkpoint(struct store *store, const char *path)
-{
-    if (!gate_enter(&store->gate)) {
-        return store_note(store, FAMILY_DEFAULT, ERR_IO);
-    }
-    char *error = NULL;
-    rocksdb_checkpoint_t *checkpoint = rocksdb_checkpoint_object_create(store->engine.db, &error);
-    enum err err = note_error(store, error);
-    if (err == ERR_OK) {
-        rocksdb_checkpoint_create(checkpoint, path, 0, &error);
-        err = note_error(store, error);
-        rocksdb_checkpoint_object_destroy(checkpoint);
-    }
-    gate_leave(&store->gate);
-    return err == ERR_OK ? checkpoint_mark(store, path) : err;
 }

@@ -141,6 +141,3 @@ void store_cancel(struct store *store);
 
 /* Merges all files, so that the disk gets back what was deleted. Blocks for long. */
 MUST_USE enum err store_compact(struct store *store);
-
-/* Makes a consistent copy at `path`, which does not exist, on the same file system by links. */
-MUST_USE enum err store_checkpoint(struct store *store, const char *path);

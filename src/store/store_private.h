@@ -50,6 +50,9 @@ MUST_USE enum err store_write(struct store *store, rocksdb_writebatch_t *rows, b
 /* Remembers the words for an error that a reader meets. Gives `err` back. */
 enum err store_note(struct store *store, enum family family, enum err err);
 
+/* The same for an error as RocksDB tells it, which is freed; NULL: there was none. */
+enum err store_note_error(struct store *store, char *error);
+
 /* A row that RocksDB keeps in place for us. */
 struct pin {
     struct store *store;

@@ -1,6 +1,7 @@
 #include "unit/store/fixture.h"
 
 #include "memory/allocator.h"
+#include "store/backup.h"
 #include "system/thread.h"
 
 #include <signal.h>
@@ -337,26 +338,46 @@ TEST(reopening_waits_for_whoever_is_reading)
     fixture_deinit(&fixture);
 }
 
-TEST(a_checkpoint_is_a_database_of_its_own)
+TEST(a_backup_is_a_database_of_its_own)
 {
     struct fixture fixture;
     fixture_init(&fixture);
     fixture_open(&fixture);
     fixture_append(&fixture, chat, 3, 100);
-    char copy[160];
-    snprintf(copy, sizeof(copy), "%s/copy", fixture.parent);
-    CHECK_OK(store_checkpoint(fixture.store, copy));
-    CHECK_EQ(store_checkpoint(fixture.store, copy), ERR_DENIED); /* it exists */
+    char path[HOME_PATH_BYTES_MAX];
+    backup_path(fixture.store, BYTES_OF("monday"), path);
+    CHECK(!backup_is_there(path));
+    CHECK_OK(store_backup(fixture.store, BYTES_OF("monday")));
+    CHECK(backup_is_there(path));
+    CHECK_EQ(store_backup(fixture.store, BYTES_OF("monday")), ERR_DENIED);
+    CHECK_OK(store_backup(fixture.store, BYTES_OF("tuesday")));
     fixture_append(&fixture, chat, 1, 100);
+    CHECK_OK(store_compact(fixture.store));
     fixture_close(&fixture);
 
-    fixture.options.path = copy;
+    fixture_open(&fixture); /* which has a directory more now */
+    fixture_close(&fixture);
+    fixture.options.path = path;
     fixture.options.is_new_allowed = false;
     fixture_open(&fixture);
     uint64_t last = 0;
     CHECK_OK(store_last_seq(fixture.store, STORE_MAY_BLOCK, chat, &last));
     CHECK_EQ(last, 3);
     fixture_deinit(&fixture);
+}
+
+TEST(the_name_of_a_backup_leads_nowhere_else)
+{
+    CHECK(backup_name_is_good(BYTES_OF("2026-11-30_12.00")));
+    CHECK(!backup_name_is_good(BYTES_EMPTY));
+    CHECK(!backup_name_is_good(BYTES_OF("..")));
+    CHECK(!backup_name_is_good(BYTES_OF(".hidden")));
+    CHECK(!backup_name_is_good(BYTES_OF("a/b")));
+    CHECK(!backup_name_is_good(BYTES_OF("a b")));
+    uint8_t name[BACKUP_NAME_BYTES_MAX + 1];
+    memset(name, 'n', sizeof(name));
+    CHECK(backup_name_is_good((struct bytes){.data = name, .size = BACKUP_NAME_BYTES_MAX}));
+    CHECK(!backup_name_is_good((struct bytes){.data = name, .size = sizeof(name)}));
 }
 
 TEST(the_store_tells_its_memory_and_its_files)
