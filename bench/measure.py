@@ -78,7 +78,7 @@ def serve_fresh(shards, binary=BINARY, **settings):
         yield server
 
 
-def _words(server, scenario, options):
+def words(server, scenario, options):
     words = ["--tcp", server.tcp, "--pid", str(server.pid), "--quiet"]
     words += ["--http", server.http] if scenario in ("group", "sync", "mixed") else []
     for name, value in options.items():
@@ -90,7 +90,7 @@ def bench(server, scenario, binary=BINARY, **options):
     """The figures of one run, as `jingu bench --json` writes them. What went wrong is in them (`is_well`, `faults`)."""
     with tempfile.TemporaryDirectory(prefix="jingu-bench-") as directory:
         figures = pathlib.Path(directory) / "figures.json"
-        command = [binary, "bench", scenario, *_words(server, scenario, options), "--json", figures]
+        command = [binary, "bench", scenario, *words(server, scenario, options), "--json", figures]
         done = subprocess.run(command, capture_output=True, text=True)
         if not figures.exists():
             raise SystemExit(f"{' '.join(map(str, command))}\n{done.stderr}")

@@ -37,3 +37,12 @@ def test_a_line_is_measured_and_drawn(tmp_path):
     assert [line.partition(":")[0] for line in told.splitlines()[2:]] == ["members 10", "members 100", "connections 0", "connections 100"]
     lines = xml.etree.ElementTree.parse(picture).findall("{http://www.w3.org/2000/svg}polyline")
     assert [len(line.get("points").split()) for line in lines] == [2, 2]
+
+
+def test_tails_beside_something_else_are_measured(tmp_path):
+    file = tmp_path / "tails.json"
+    table = run("tails", "--runs", 1, "--json", file, "backup", "writes")
+    figures = json.loads(file.read_text())
+    assert all(run["is_well"] and run["latency"]["recv"]["count"] > 0 for runs in figures.values() for run in runs)
+    assert [line.split()[1] for line in table.splitlines()[4:]] == ["backup", "writes"]
+
