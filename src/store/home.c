@@ -23,13 +23,14 @@ void home_path(char path[HOME_PATH_BYTES_MAX], const char *directory, const char
     }
 }
 
+/* A file that is there and cannot be opened is there: errno says why. */
 static bool home_has(const char *directory, const char *name)
 {
     char path[HOME_PATH_BYTES_MAX];
     home_path(path, directory, name);
     FILE *file = fopen(path, "re");
     if (file == NULL) {
-        return false;
+        return errno != ENOENT;
     }
     fclose(file);
     return true;
@@ -65,29 +66,36 @@ static bool is_of_no_interest(void *context, const char *name)
     return *is_empty;
 }
 
-/* The format that the marker names; 0: it names none. */
-static uint32_t marker_format(const char *directory)
+/* The format that the marker names; 0: it names none. False: it cannot be read, errno says why. */
+static bool marker_format(const char *directory, uint32_t *out_format)
 {
     char path[HOME_PATH_BYTES_MAX];
     home_path(path, directory, MARKER);
     FILE *file = fopen(path, "re");
     if (file == NULL) {
-        return 0;
+        return false;
     }
     char text[MARKER_BYTES] = "";
     const size_t size = fread(text, 1, sizeof(text) - 1, file);
+    const int fault = ferror(file) != 0 ? errno : 0;
     fclose(file);
+    errno = fault;
     char *end = text;
     unsigned long format = 0;
     if (size > 0 && strncmp(text, MARKER_BEGIN, strlen(MARKER_BEGIN)) == 0) {
         format = strtoul(text + strlen(MARKER_BEGIN), &end, 10);
     }
-    return *end == '\n' && format <= UINT32_MAX ? (uint32_t)format : 0;
+    *out_format = *end == '\n' && format <= UINT32_MAX ? (uint32_t)format : 0;
+    return fault == 0;
 }
 
 static enum err inspect_ours(const char *path, struct store_fault *out_fault)
 {
-    const uint32_t format = marker_format(path);
+    uint32_t format = 0;
+    if (!marker_format(path, &format)) {
+        fault_set(out_fault, "%s: the file " MARKER ": %s", path, strerror(errno));
+        return ERR_DENIED;
+    }
     if (format == 0) {
         fault_set(out_fault, "%s: the file " MARKER " is not as we write it; not opened", path);
         return ERR_DENIED;

@@ -7,6 +7,7 @@ broken, with the data directory left for inspection.
 
     crash.py --witnesses --senders 2 --window 4     read positions, event streams and webhooks as well (harness/witnesses.py)
     crash.py --full-disk ext4                       the server dies while its disk is full (needs the right to mount)
+    crash.py --power-cut                            the disk forgets what was not synced (likewise)
 """
 
 from __future__ import annotations
@@ -41,13 +42,15 @@ def main() -> int:
                         help="a top-level configuration key, e.g. durability=written")
     parser.add_argument("--witnesses", action="store_true", help="a back end and readers note what they are told, too")
     parser.add_argument("--full-disk", choices=["tmpfs", "ext4"], help="the disk is full when the server is killed")
+    parser.add_argument("--power-cut", action="store_true", help="what was not synced is gone")
     options = parser.parse_args()
 
     seed = random.SystemRandom().randrange(1 << 32) if options.seed is None else options.seed
     directory = options.directory or pathlib.Path(tempfile.mkdtemp(prefix="crash-"))
     settings = dict(item.split("=", 1) for item in options.set)
     print(f"seed {seed}, directory {directory}", flush=True)
-    disk = SmallDisk(directory / "disk", DISK_BYTES, options.full_disk) if options.full_disk else None
+    kind = "ext4" if options.power_cut else options.full_disk
+    disk = SmallDisk(directory / "disk", DISK_BYTES, kind) if kind else None
     if disk is not None:
         if not disk.mount():
             parser.error("may not mount a disk here")
@@ -57,7 +60,7 @@ def main() -> int:
         settings |= witness.settings()
     server = Server(directory, disableEncryption=True, **settings)
     campaign = Campaign(server, senders=options.senders, seed=seed, longest=options.longest, window=options.window, disk=disk,
-                        witnesses=witnesses)
+                        is_power_cut=options.power_cut, witnesses=witnesses)
     start = time.monotonic()
     try:
         tally = campaign.run(options.rounds, lambda line: print(line, flush=True))

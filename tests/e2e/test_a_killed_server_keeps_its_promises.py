@@ -1,4 +1,4 @@
-"""A few rounds of kill -9 under load; crash.py does the same for hours."""
+"""A few rounds of kill -9, and of power cuts, under load; crash.py does the same for hours."""
 
 import pytest
 
@@ -59,3 +59,16 @@ def test_kill_9_on_a_full_disk(endure, rounds, tmp_path):
     finally:
         disk.unmount()
     assert tally.refused > 0 or tally.starts_when_full + tally.failed_starts_when_full > 0
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+@pytest.mark.jingu_only(reason="a promise of Jingu")
+def test_a_power_cut_under_load(endure, rounds, tmp_path):
+    disk = SmallDisk(tmp_path / "disk", 1024 * MIB, "ext4")
+    if not disk.mount():
+        pytest.skip("may not mount an ext4 here")
+    try:
+        endure((rounds + 1) // 2, {"dataDir": str(disk.path / "data")}, disk=disk, is_power_cut=True)
+    finally:
+        disk.unmount()

@@ -14,7 +14,8 @@ One group lives through all rounds; the other channels are new in each, so that 
 
 With a disk (small_disk.py) the server is killed while that is full: it may refuse then, with reason 15 or 22, and senders repeat what was
 refused. It is also started on the full disk, where what it answers has to be right. Then there is room again, and the promises are those
-above, but that (4) is asked of what was never refused. Witnesses (witnesses.py) note what else is promised.
+above, but that (4) is asked of what was never refused. With is_power_cut it is the power that fails, under the server or while it
+starts: the disk forgets what was not synced, and what comes before the kill is refused. Witnesses (witnesses.py) note what else is promised.
 """
 
 from __future__ import annotations
@@ -287,8 +288,9 @@ class _Watch:
 
 class Campaign:
     def __init__(self, server: Server, *, senders: int = 4, seed: int = 0, longest: float = 1.0, window: int = _WINDOW,
-                 disk: SmallDisk | None = None, witnesses: tuple = ()):
+                 disk: SmallDisk | None = None, is_power_cut: bool = False, witnesses: tuple = ()):
         self.server, self.window, self.disk, self.witnesses = server, window, disk, witnesses
+        self.is_power_cut, self.is_filled = is_power_cut, disk is not None and not is_power_cut
         self.rng = random.Random(seed)
         self.longest = longest
         self.tally = Tally()
@@ -349,10 +351,11 @@ class Campaign:
         with _Watch(self.witnesses):
             self._wait_and_kill()
         first = [self._hear(worker, SOON * 2) for worker in range(len(self.uids))]
-        if self.disk is not None:
+        if self.is_filled:
             if self.rng.random() < 0.6:
                 self._start_when_full(round_, first)
             self.disk.empty()
+        if self.disk is not None:
             self.tally.failed_commits = self.server.log().count("journal_commit_failed")
         self._restart()
         self._check_notes(first, "before the crash", may_be_refused=self.disk is not None)
@@ -363,13 +366,21 @@ class Campaign:
             self.tally.witnessed[name] = self.tally.witnessed.get(name, 0) + witness.check(self.server)
 
     def _wait_and_kill(self) -> None:
-        if self.disk is None:
-            time.sleep(self.rng.uniform(0.05, self.longest))
-        else:
+        if self.is_filled:
             self._fill_the_disk()
-        if not self.server.running():
+        else:
+            time.sleep(self.rng.uniform(0.05, self.longest))
+        self._kill()
+
+    def _kill(self, is_starting: bool = False) -> None:
+        if self.is_power_cut:
+            self.disk.cut_power()
+            time.sleep(self.rng.choice([0, self.rng.uniform(0, 0.3)]))
+        if not self.server.running() and not is_starting:
             raise BrokenPromise(f"the server ended by itself\n{self.server.log_tail()}")
         self.server.kill()
+        if self.is_power_cut:
+            self.disk.power_on()
 
     def _fill_the_disk(self) -> None:
         """At some moment of the load; there may be room again for a while."""
@@ -419,7 +430,7 @@ class Campaign:
             # Recovery itself must survive a crash.
             self.server.launch()
             time.sleep(self.rng.uniform(0, 0.2))
-            self.server.kill()
+            self._kill(is_starting=True)
         start = time.monotonic()
         self.server.start()
         self.tally.restart_seconds.append(time.monotonic() - start)

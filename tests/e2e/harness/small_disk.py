@@ -1,13 +1,17 @@
-"""A disk of its own that is full when the test wants it to be. Needs the right to mount."""
+"""A disk of its own that is full, or without power, when the test wants it to be. Needs the right to mount."""
 
 from __future__ import annotations
 
+import fcntl
 import os
 import pathlib
+import struct
 import subprocess
 
 MIB = 1 << 20
 _BLOCK = 4096
+_EXT4_IOC_SHUTDOWN = 0x8004587D  # _IOR('X', 125, __u32)
+_SHUTDOWN_NOLOGFLUSH = 2
 
 
 def _run(*command) -> bool:
@@ -19,6 +23,9 @@ class SmallDisk:
 
     A tmpfs is filled by making it smaller, and ext4 by a file that takes the room. The server sees what it sees on any full disk: that
     less than its reserve is free, or, when nothing is left, the end of the room in the middle of a write.
+
+    Without power an ext4 forgets what it has not written: what was synced stays, of anything else any part, and every call fails. What the
+    device has, it keeps.
     """
 
     def __init__(self, path: pathlib.Path, size: int, kind: str = "tmpfs"):
@@ -33,7 +40,22 @@ class SmallDisk:
             return _run("mount", "-t", "tmpfs", "-o", f"size={self.size}", "tmpfs", self.path)
         with open(self._image, "wb") as image:
             image.truncate(self.size)
-        return _run("mkfs.ext4", "-q", "-F", "-m", "0", self._image) and _run("mount", "-o", "loop", self._image, self.path)
+        return _run("mkfs.ext4", "-q", "-F", "-m", "0", self._image) and self._mount_image()
+
+    def _mount_image(self) -> bool:
+        return _run("mount", "-o", "loop", self._image, self.path)
+
+    def cut_power(self) -> None:
+        """Of an ext4. Whoever uses it has to be ended before power_on."""
+        directory = os.open(self.path, os.O_RDONLY)
+        try:
+            fcntl.ioctl(directory, _EXT4_IOC_SHUTDOWN, struct.pack("I", _SHUTDOWN_NOLOGFLUSH))
+        finally:
+            os.close(directory)
+
+    def power_on(self) -> None:
+        subprocess.run(["umount", str(self.path)], check=True)
+        assert self._mount_image()
 
     def unmount(self) -> None:
         subprocess.run(["umount", "-l", str(self.path)], check=True)

@@ -4,6 +4,7 @@
 #include "store/backup.h"
 #include "system/thread.h"
 
+#include <errno.h>
 #include <signal.h>
 
 static const struct log_ref chat = {.channel = {.slot = 5, .number = 1}, .kind = LOG_CHAT};
@@ -100,6 +101,24 @@ TEST(a_database_of_a_newer_format_is_refused)
     CHECK(strstr(fixture.fault.text, "format 2 by a newer version") != NULL);
     write_file(&fixture, "JINGU", "something else\n");
     CHECK_EQ(fixture_try_open(&fixture), ERR_DENIED);
+    write_file(&fixture, "JINGU", "jingu store\nformat 1\n");
+    fixture_open(&fixture);
+    fixture_deinit(&fixture);
+}
+
+TEST(a_marker_that_cannot_be_read_is_told_and_not_taken_for_none)
+{
+    struct fixture fixture;
+    fixture_init(&fixture);
+    fixture_open(&fixture);
+    fixture_close(&fixture);
+    char marker[160];
+    snprintf(marker, sizeof(marker), "%s/JINGU", fixture.path);
+    CHECK_EQ(unlink(marker), 0);
+    CHECK_EQ(mkdir(marker, 0700), 0);
+    CHECK_EQ(fixture_try_open(&fixture), ERR_DENIED);
+    CHECK(strstr(fixture.fault.text, strerror(EISDIR)) != NULL);
+    CHECK_EQ(rmdir(marker), 0);
     write_file(&fixture, "JINGU", "jingu store\nformat 1\n");
     fixture_open(&fixture);
     fixture_deinit(&fixture);
