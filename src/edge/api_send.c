@@ -5,12 +5,12 @@
 #include "chat/send.h"
 #include "edge/anchors.h"
 #include "edge/api_checks.h"
+#include "store/message_row.h"
 #include "system/crypto.h"
 
 #include <stdlib.h>
 
-#define PAYLOAD_BYTES_MAX   ((size_t)1024 * 1024) /* as much as a client can send */
-#define SETTING_STREAM      0x02u                 /* semantics 0.4 */
+#define SETTING_STREAM      0x02u /* semantics 0.4 */
 #define MSG_NO_RANDOM_BYTES 16u
 #define MSG_NO_BYTES        (2 * MSG_NO_RANDOM_BYTES + 1)
 #define BATCH_AWAY_MAX      16u /* messages of one batch on their way at once */
@@ -294,7 +294,7 @@ void api_send(struct http_request *request)
     const struct send_request_input *input = request->input;
     struct order order = make_order(input);
     if (!api_check(request, input->payload.size > 0, "payload不能为空！") ||
-        !api_check(request, input->payload.size <= PAYLOAD_BYTES_MAX, PAYLOAD_FAULT) ||
+        !api_check(request, input->payload.size <= MESSAGE_PAYLOAD_BYTES_MAX, PAYLOAD_FAULT) ||
         !api_check(request, input->client_msg_no.size <= CLIENT_MSG_NO_BYTES_MAX,
                    "client_msg_no is longer than 512 bytes") ||
         !api_check_name(request, order.from_uid, "from_uid") ||
@@ -448,7 +448,7 @@ void api_send_batch(struct http_request *request)
     if (!api_check(request, !name_is_blank(input->from_uid), "from_uid不能为空！") ||
         !api_check(request, input->subscribers.count > 0, "subscribers不能为空！") ||
         !api_check(request, input->payload.size > 0, "payload不能为空！") ||
-        !api_check(request, input->payload.size <= PAYLOAD_BYTES_MAX, PAYLOAD_FAULT) ||
+        !api_check(request, input->payload.size <= MESSAGE_PAYLOAD_BYTES_MAX, PAYLOAD_FAULT) ||
         !api_check_name(request, input->from_uid, "from_uid")) {
         return;
     }

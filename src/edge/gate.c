@@ -7,6 +7,7 @@
 #include "edge/edge.h"
 #include "edge/rpc.h"
 #include "edge/wk.h"
+#include "store/message_row.h"
 #include "store/slot.h"
 
 bool gate_knows_uid(struct bytes uid)
@@ -101,7 +102,9 @@ static enum chat_reason gate_judge(const struct conn *conn, const struct gate_se
         !utf8_is_valid(input->topic) || !utf8_is_valid(input->stream_no)) {
         return CHAT_REASON_PAYLOAD_DECODE;
     }
-    return CHAT_REASON_SUCCESS;
+    /* A WKProto frame cannot have one, a JSON object can (semantics 3.7). */
+    return input->payload_size <= MESSAGE_PAYLOAD_BYTES_MAX ? CHAT_REASON_SUCCESS
+                                                            : CHAT_REASON_SYSTEM_ERROR;
 }
 
 enum err gate_send(struct edge *edge, struct conn *conn, const struct gate_send *input,

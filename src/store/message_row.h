@@ -16,8 +16,10 @@
 #include "base/bytes.h"
 #include "base/err.h"
 
-/* What a row may be at most: a payload of the largest frame and its strings, with room to spare. */
-#define MESSAGE_ROW_BYTES_MAX (2u * 1024u * 1024u)
+/* What a payload may be at most, on whatever way it comes, and a row: that and its strings, with
+ * room to spare. The journal takes for granted that a row is not larger. */
+#define MESSAGE_PAYLOAD_BYTES_MAX (1024u * 1024u)
+#define MESSAGE_ROW_BYTES_MAX     (2u * 1024u * 1024u)
 
 struct message_view {
     uint64_t message_id;

@@ -189,6 +189,19 @@ class TestSend:
         new.tell(old.uid, b'{"type":1,"content":"back"}')
         assert old.notification("recv")["payload"] == {"type": 1, "content": "back"}
 
+    @pytest.mark.jingu_only(reason="the reference takes 50 MiB")
+    @pytest.mark.parametrize("form", ["base64", "object"])
+    def test_a_payload_of_one_mebibyte_is_taken_and_a_larger_one_refused(self, api, login_json, name, transport, form):
+        """Also the largest that an object has room for: with long names beside it, it would not fit a row of the log."""
+        anna = login_json(name("anna").ljust(512, "a"), transport=transport)
+        channel = name("bob").ljust(512, "b")
+        largest = (1 << 21) - 2000 if form == "object" else ((1 << 21) - 2000) // 4 * 3
+        for size, reason in (1 << 20, 1), ((1 << 20) + 1, 15), (largest, 15):
+            payload = {"a": "x" * (size - len('{"a":""}'))} if form == "object" else b64(b"x" * size)
+            params = {"channelId": channel, "channelType": 1, "clientMsgNo": str(size).rjust(512, "n"), "payload": payload}
+            assert anna.request("send", params)["result"]["reasonCode"] == reason, size
+        assert [len(message["plain"]) for message in api.history(anna.uid, channel)] == [1 << 20]
+
 
 @TRANSPORTS
 class TestReceive:
