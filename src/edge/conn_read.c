@@ -279,9 +279,11 @@ static enum flow conn_tell_apart(struct edge *edge, struct conn *conn, struct in
     return FLOW_NEXT;
 }
 
+/* Whoever leaves his answers unread is not asked for more questions; conn_flush goes on. */
 static bool conn_takes_frames(const struct conn *conn)
 {
-    return (conn->state == CONN_OPENING || conn->state == CONN_OPEN) && !conn->is_paused;
+    return (conn->state == CONN_OPENING || conn->state == CONN_OPEN) && !conn->is_paused &&
+           conn->queue.size <= WRITE_QUEUE_ASKED_MAX;
 }
 
 /* Hands on complete frames until none is left or one has to wait; `out_consumed` bytes of the

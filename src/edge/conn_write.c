@@ -12,6 +12,17 @@ void conn_mark_dirty(struct edge *edge, struct conn *conn)
     edge->dirty_count++;
 }
 
+/* It has read enough of its answers to be read on, in the next turn: this one's records have left.
+ */
+static void conn_read_on(struct edge *edge, struct conn *conn)
+{
+    if (list_is_linked(&conn->waiting)) {
+        list_remove(&conn->waiting);
+    }
+    list_push_back(&edge->stalled, &conn->waiting);
+    edge->has_read_on = true;
+}
+
 void conn_flush(struct edge *edge, struct conn *conn)
 {
     if (list_is_linked(&conn->dirty)) {
@@ -22,6 +33,7 @@ void conn_flush(struct edge *edge, struct conn *conn)
         return;
     }
     signing_finish(&edge->signing);
+    const bool was_full = conn->queue.size > WRITE_QUEUE_ASKED_MAX;
     size_t written = 0;
     const enum err err =
         write_queue_flush(&edge->blocks, &conn->queue, conn->fd, conn->tls, &written);
@@ -38,6 +50,9 @@ void conn_flush(struct edge *edge, struct conn *conn)
             conn_doom(edge, conn, (enum conn_cause)conn->cause);
         }
         return;
+    }
+    if (was_full && conn->queue.size <= WRITE_QUEUE_ASKED_MAX) {
+        conn_read_on(edge, conn);
     }
     if (conn->session.is_behind && conn->queue.size <= WRITE_QUEUE_DRAINED_BYTES) {
         session_drained(edge->chat, &conn->session);

@@ -206,7 +206,7 @@ bool edge_read(struct edge *edge)
     return !list_is_empty(&edge->readable);
 }
 
-void edge_write(struct edge *edge)
+bool edge_write(struct edge *edge)
 {
     /* Writing may make others dirty (a session that catches up); they follow in the same pass. */
     struct list *item;
@@ -215,6 +215,9 @@ void edge_write(struct edge *edge)
         conn_flush(edge, CONTAINER_OF(item, struct conn, dirty));
     }
     signing_finish(&edge->signing); /* of those that were doomed meanwhile */
+    const bool has_more = edge->has_read_on;
+    edge->has_read_on = false;
+    return has_more;
 }
 
 void edge_bury(struct edge *edge)

@@ -67,9 +67,10 @@ struct edge {
     struct write_blocks blocks;
     struct list dirty;    /* conns with something to write */
     struct list readable; /* conns with more to read than their part of the last turn */
-    struct list stalled;  /* conns that wait for memory to be free */
+    struct list stalled;  /* conns that wait for memory to be free, or for the next turn */
     struct list doomed;   /* conns to be buried at the end of the turn */
     uint32_t dirty_count;
+    bool has_read_on;       /* of `stalled` somebody waits for the next turn only */
     uint8_t *scratch;       /* EDGE_SCRATCH_BYTES: what is being read now */
     uint8_t *sealing;       /* SEALING_BYTES; see sealing.h */
     struct signing signing; /* keys that are due before the next write */
@@ -97,8 +98,8 @@ void edge_on_event(struct edge *edge, const struct loop_event *event);
 /* Reads what is left from the last turn. True: there is still more. */
 bool edge_read(struct edge *edge);
 
-/* Writes what waits. */
-void edge_write(struct edge *edge);
+/* Writes what waits. True: there is more to read because of that. */
+bool edge_write(struct edge *edge);
 
 /* Gives up spare buffers and the unused end of the table, for quiet times. */
 void edge_rest(struct edge *edge);

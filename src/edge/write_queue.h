@@ -8,8 +8,10 @@
  *
  * Bounds: deliveries may fill a queue up to WRITE_QUEUE_BYTES_MAX, and are then
  * refused, which makes a cursor of them (design 7). Answers (acks, pongs) may go
- * on up to WRITE_QUEUE_ANSWERS_MAX; a client that asks more than it reads is
- * closed there. A frame that is larger than all that goes into an empty queue.
+ * on: a client that asks more than it reads is not read on above
+ * WRITE_QUEUE_ASKED_MAX, until it has read some. What it had asked by then may
+ * fill the queue up to WRITE_QUEUE_ANSWERS_MAX; one that gets beyond is closed.
+ * A frame that is larger than all that goes into an empty queue.
  */
 #pragma once
 
@@ -19,6 +21,7 @@
 
 #define WRITE_QUEUE_BYTES_MAX     65536u
 #define WRITE_QUEUE_DRAINED_BYTES (WRITE_QUEUE_BYTES_MAX / 4) /* a refused session is told then */
+#define WRITE_QUEUE_ASKED_MAX     98304u
 #define WRITE_QUEUE_ANSWERS_MAX   131072u
 #define WRITE_BLOCK_BYTES         4096u /* the usual allocation, header included */
 #define WRITE_BLOCKS_KEPT_MAX     64u   /* of a shard */

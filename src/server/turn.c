@@ -97,10 +97,10 @@ void turn_run(struct core *core)
     core->has_more |= deliveries_run(&core->chat);
     timers_run(&shard->timers, shard->now_ms);
 
-    chat_turn_end(&core->chat);   /* this turn's records leave as one entry */
-    edge_write(&core->edge);      /* what this turn had to say, in few system calls */
-    mailer_flush(&shard->mailer); /* one wake-up a peer and turn */
-    edge_bury(&core->edge);       /* last: nobody above holds a pointer */
+    chat_turn_end(&core->chat);                /* this turn's records leave as one entry */
+    core->has_more |= edge_write(&core->edge); /* what this turn had to say, in few system calls */
+    mailer_flush(&shard->mailer);              /* one wake-up a peer and turn */
+    edge_bury(&core->edge);                    /* last: nobody above holds a pointer */
     if (heap_thread_is_to_rest()) {
         chat_rest(&core->chat);
         edge_rest(&core->edge);
