@@ -175,6 +175,11 @@ static enum metric refusal_metric(enum chat_reason reason)
     return is_ours ? METRIC_LOGINS_FAILED : METRIC_LOGINS_DENIED;
 }
 
+int64_t gate_time_diff(const struct edge *edge, int64_t client_timestamp_ms)
+{
+    return (int64_t)(edge->shard->wall_ms - (uint64_t)client_timestamp_ms);
+}
+
 void gate_logged_in(struct edge *edge, struct conn *conn, bool is_granted)
 {
     if (conn->state == CONN_DOOMED) {

@@ -51,6 +51,9 @@ MUST_USE enum err gate_send(struct edge *edge, struct conn *conn, const struct g
 
 void gate_post(struct edge *edge, struct conn *conn, struct send *send);
 
+/* How far our clock is ahead of the client's, whatever that says: modulo 2^64, as the reference. */
+int64_t gate_time_diff(const struct edge *edge, int64_t client_timestamp_ms);
+
 /* The login was answered: the connection is open, or closes gently. */
 void gate_logged_in(struct edge *edge, struct conn *conn, bool is_granted);
 

@@ -243,7 +243,7 @@ size_t wk_finish_login(struct edge *edge, struct conn *conn, struct bytes stream
         .connack =
             {
                 .server_version = conn->version,
-                .time_diff_ms = (int64_t)edge->shard->wall_ms - connect->client_timestamp_ms,
+                .time_diff_ms = gate_time_diff(edge, connect->client_timestamp_ms),
                 .reason = conn->login_reason,
                 .node_id = edge->settings->node_id,
             },

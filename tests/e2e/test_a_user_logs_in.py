@@ -107,6 +107,14 @@ def test_any_device_flag_is_accepted(login, name, device_flag):
     assert login(name("anna"), device_flag=device_flag).connack.reason == 1
 
 
+@pytest.mark.parametrize("timestamp", [-1, 0, (1 << 63) - 1, -1 << 63])
+def test_any_clock_is_accepted(open_client, name, timestamp):
+    """The difference is modulo 2^64; the sanitizers watch how it is made."""
+    connack = open_client(name("anna")).login(client_timestamp=timestamp)
+    expected = int(time.time() * 1000) - timestamp
+    assert abs((connack.time_diff - expected + (1 << 63)) % (1 << 64) - (1 << 63)) < 60_000
+
+
 def test_a_connect_that_arrives_byte_by_byte_is_one_connect(open_client, name):
     from harness.packets import encode
     client = open_client(name("anna"))
