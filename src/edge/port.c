@@ -70,22 +70,37 @@ static bool port_has_room(struct chat *chat, struct session *session)
     return conn->state == CONN_OPEN && conn->queue.size <= WRITE_QUEUE_DRAINED_BYTES;
 }
 
+static void write_disconnect(struct edge *edge, struct conn *conn, struct bytes text)
+{
+    if (conn->dialect == DIALECT_JSONRPC) {
+        rpc_write_disconnect(edge, conn, CHAT_REASON_CONNECT_KICK, text);
+    } else {
+        wk_write_disconnect(edge, conn, CHAT_REASON_CONNECT_KICK, text);
+    }
+}
+
+/* Whoever is kicked a second time while he may still stay hears it, unless he has heard it, and
+ * goes when the first of the two would have him go. */
 static void port_kick(struct chat *chat, struct session *session, const struct kick *kick)
 {
     struct edge *edge = edge_of_chat(chat);
     struct conn *conn = conn_of_session(session);
-    if (conn->state != CONN_OPEN || conn->close_at_ms != 0) {
+    if (conn->state != CONN_OPEN) {
         return;
     }
-    if (kick->is_spoken && conn->dialect == DIALECT_JSONRPC) {
-        rpc_write_disconnect(edge, conn, CHAT_REASON_CONNECT_KICK, kick->text);
-    } else if (kick->is_spoken) {
-        wk_write_disconnect(edge, conn, CHAT_REASON_CONNECT_KICK, kick->text);
+    const bool is_leaving = conn->close_at_ms != 0;
+    const bool is_told = is_leaving && conn->cause == CAUSE_KICKED;
+    if (kick->is_spoken && !is_told) {
+        write_disconnect(edge, conn, kick->text);
     }
-    if (conn->state == CONN_OPEN) {
-        conn_close_at(edge, conn, edge->shard->now_ms + kick->delay_ms,
-                      kick->is_spoken ? CAUSE_KICKED : CAUSE_REPLACED);
+    if (conn->state != CONN_OPEN) {
+        return;
     }
+    uint64_t at_ms = edge->shard->now_ms + kick->delay_ms;
+    if (is_leaving && conn->close_at_ms < at_ms) {
+        at_ms = conn->close_at_ms;
+    }
+    conn_close_at(edge, conn, at_ms, kick->is_spoken || is_told ? CAUSE_KICKED : CAUSE_REPLACED);
 }
 
 static void port_drop(struct chat *chat, struct session *session, const char *cause)

@@ -58,6 +58,27 @@ def test_and_closes_them_ten_seconds_later(api, device, name):
     assert time.monotonic() - before > 9.9, "ten seconds for the client to read it"
 
 
+@pytest.mark.jingu_only(reason="the reference forgets to close the socket")
+def test_who_is_still_there_in_those_ten_seconds_goes_with_the_next_login(api, token_server, login, name):
+    api.token(name("anna"), "secret", device_level=1)
+    phone = login(name("anna"), token_server, token="secret", device_id="phone")
+    before = time.monotonic()
+    api.token(name("anna"), "new", device_level=1)
+    phone.expect_disconnect()
+    login(name("anna"), token_server, token="new", device_id="tablet")
+    phone.expect_close(within=2 + SOON)
+    assert time.monotonic() - before < 9, "two seconds after the login, not ten after the token"
+    assert not phone.pending(Kind.DISCONNECT), "he has been told"
+
+
+def test_who_is_being_replaced_without_a_word_is_told_when_the_back_end_ends_the_class(api, device, name):
+    api.token(name("anna"), "secret")
+    first = device("anna", device_id="phone")
+    second = device("anna", device_id="phone")
+    api.post("/user/device_quit", {"uid": name("anna"), "device_flag": 0}).ok()
+    assert first.expect_disconnect().reason == second.expect_disconnect().reason == 12
+
+
 def test_a_new_slave_token_disturbs_nobody(api, device, name):
     api.token(name("anna"), "secret")
     phone = device("anna")
