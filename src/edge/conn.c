@@ -335,6 +335,8 @@ static void conn_copy(struct conn *conn, const struct conn *from)
     conn->fd = from->fd;
     conn->dialect = from->dialect;
     conn->transport = from->transport;
+    conn->is_close_asked = from->is_close_asked;
+    conn->close_code = from->close_code;
     conn->is_websocket_open = from->is_websocket_open;
     conn->is_proxy_checked = from->is_proxy_checked;
     conn->is_handshaking = from->is_handshaking;

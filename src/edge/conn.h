@@ -111,8 +111,9 @@ struct conn {
     uint8_t version;   /* negotiated; 0 before CONNECT */
     uint8_t device_flag;
     uint8_t move_to;        /* the shard of its user, while it moves there */
-    bool is_ended;          /* the peer has sent its last byte and waits for answers */
+    bool is_ended;          /* the peer has said all and waits for answers */
     bool is_hung_up;        /* the peer has closed its side, or the connection broke */
+    bool is_close_asked;    /* WebSocket: the peer has, with close_code */
     bool is_websocket_open; /* the upgrade is done */
     bool is_proxy_checked;  /* the first bytes were looked at for a PROXY header */
     bool is_handshaking;    /* TLS */
@@ -126,6 +127,7 @@ struct conn {
     bool is_login_decided;  /* with login_reason; CONNECT is the first frame that is held */
     uint8_t login_reason;   /* enum chat_reason */
     uint8_t cause;          /* enum conn_cause; set with CLOSING and DOOMED */
+    uint16_t close_code;    /* 0: it gave none */
     struct address peer;
     uint32_t sends;      /* under way */
     uint32_t next_free;  /* FREE: the next free slot */
@@ -209,6 +211,13 @@ void conn_finish_login(struct edge *edge, struct conn *conn);
 
 /* Consumes what is held, after something it waited for has come; then reads on. */
 void conn_resume(struct edge *edge, struct conn *conn);
+
+/* An open connection has nothing more to say: it gets the answers it waits for, then it is closed.
+ */
+void conn_end_asking(struct edge *edge, struct conn *conn);
+
+/* The last of these answers has been written. */
+void conn_end_answered(struct edge *edge, struct conn *conn);
 
 /* Nothing is read until conn_resume. */
 void conn_pause(struct conn *conn);

@@ -192,15 +192,10 @@ static enum flow take_control(struct edge *edge, struct conn *conn,
     switch (event->kind) {
     case WEBSOCKET_EVENT_PING:
         return answer_control(edge, conn, WEBSOCKET_OPCODE_PONG, event->payload);
-    case WEBSOCKET_EVENT_CLOSE: {
-        /* The same code, without its text (wire-protocol 1.2). */
-        const struct bytes code = {.data = event->payload.data,
-                                   .size = event->payload.size >= 2 ? 2 : 0};
-        if (answer_control(edge, conn, WEBSOCKET_OPCODE_CLOSE, code) == FLOW_NEXT) {
-            conn_close_gently(edge, conn, CAUSE_PEER);
-        }
-        return FLOW_STOP;
-    }
+    case WEBSOCKET_EVENT_CLOSE: /* answered when all that was said before it is */
+        conn->is_close_asked = true;
+        conn->close_code = event->payload.size >= 2 ? bytes_u16_be(event->payload.data) : 0;
+        return FLOW_NEXT;
     case WEBSOCKET_EVENT_PONG:
     case WEBSOCKET_EVENT_NONE:
         break;
@@ -231,6 +226,9 @@ static enum flow take_websocket(struct edge *edge, struct conn *conn, struct inf
         in->stream_size += event.produced;
         in->raw_size -= event.produced;
         inflow_skip_raw(in, event.consumed - event.produced);
+        if (conn->is_close_asked) {
+            in->raw_size = 0; /* nothing may follow it (RFC 6455, 5.5.1) */
+        }
         if (err == ERR_AGAIN || in->raw_size == 0) {
             return FLOW_NEXT;
         }
@@ -318,6 +316,14 @@ static void conn_keep(struct edge *edge, struct conn *conn, const struct inflow 
     }
 }
 
+/* The peer wants to close, and what it said before that is done. */
+static void conn_obey_close(struct edge *edge, struct conn *conn)
+{
+    if (conn->is_close_asked && conn_takes_frames(conn)) {
+        conn_end_asking(edge, conn);
+    }
+}
+
 static void conn_consume_some(struct edge *edge, struct conn *conn, struct inflow *in)
 {
     size_t consumed = 0;
@@ -336,6 +342,8 @@ static void conn_consume_some(struct edge *edge, struct conn *conn, struct inflo
     conn_keep(edge, conn, in, consumed);
     if (flow == FLOW_MOVE && conn->state != CONN_DOOMED) {
         conn_move(edge, conn, conn->move_to);
+    } else {
+        conn_obey_close(edge, conn);
     }
 }
 
@@ -453,14 +461,11 @@ static enum err conn_read_some(struct edge *edge, struct conn *conn, struct infl
     return err;
 }
 
-/* No more bytes will come. Who has only closed his side for sending gets the answers he waits
- * for. */
+/* No more bytes will come. */
 static void conn_end(struct edge *edge, struct conn *conn, enum err why)
 {
-    if (why == ERR_CLOSED && conn->state == CONN_OPEN && conn->sends > 0) {
-        conn->is_ended = true;
-        conn->is_paused = true;
-        conn->is_readable = false;
+    if (why == ERR_CLOSED && conn->state == CONN_OPEN) {
+        conn_end_asking(edge, conn);
         return;
     }
     conn_doom(edge, conn, why == ERR_PROTOCOL ? CAUSE_TLS : CAUSE_PEER);
@@ -468,7 +473,7 @@ static void conn_end(struct edge *edge, struct conn *conn, enum err why)
 
 static bool conn_may_read(const struct conn *conn)
 {
-    return conn_takes_frames(conn) && conn->is_readable;
+    return conn_takes_frames(conn) && conn->is_readable && !conn->is_close_asked;
 }
 
 void conn_read(struct edge *edge, struct conn *conn)
@@ -503,6 +508,9 @@ void conn_read(struct edge *edge, struct conn *conn)
 
 void conn_resume(struct edge *edge, struct conn *conn)
 {
+    if (conn->is_ended) {
+        return; /* what is held was said after its last word */
+    }
     conn->is_paused = false;
     if (conn->held != NULL && conn_takes_frames(conn)) {
         struct inflow in = inflow_held(conn);
@@ -512,12 +520,34 @@ void conn_resume(struct edge *edge, struct conn *conn)
             return;
         }
     }
+    conn_obey_close(edge, conn);
     if (conn_may_read(conn) && !list_is_linked(&conn->waiting)) {
         list_push_back(&edge->readable, &conn->waiting);
     }
 }
 
 /* NOLINTEND(misc-no-recursion) */
+
+void conn_end_asking(struct edge *edge, struct conn *conn)
+{
+    conn->is_ended = true;
+    conn->is_paused = true;
+    conn->is_readable = false;
+    if (conn->sends == 0) {
+        conn_end_answered(edge, conn);
+    }
+}
+
+void conn_end_answered(struct edge *edge, struct conn *conn)
+{
+    /* The same code, without its text (wire-protocol 1.2). */
+    const uint8_t code[] = {(uint8_t)(conn->close_code >> 8), (uint8_t)conn->close_code};
+    const struct bytes payload = {.data = code, .size = conn->close_code != 0 ? sizeof(code) : 0};
+    if (!conn->is_close_asked ||
+        answer_control(edge, conn, WEBSOCKET_OPCODE_CLOSE, payload) == FLOW_NEXT) {
+        conn_close_gently(edge, conn, CAUSE_PEER);
+    }
+}
 
 void conn_pause(struct conn *conn)
 {

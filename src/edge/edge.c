@@ -171,7 +171,7 @@ void edge_on_event(struct edge *edge, const struct loop_event *event)
     if (event->is_readable) {
         conn->is_readable = true;
         conn->is_hung_up = conn->is_hung_up || event->is_hung_up;
-        if (conn->state == CONN_CLOSING && event->is_hung_up) {
+        if (conn->state == CONN_CLOSING && event->is_broken) {
             conn_doom(edge, conn, (enum conn_cause)conn->cause);
         } else if (event->is_broken && conn->is_paused) {
             conn_doom(edge, conn, CAUSE_PEER); /* nobody is there to be answered */

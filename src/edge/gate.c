@@ -72,7 +72,7 @@ static void sent_comes_home(struct letter *letter, void *receiver)
         }
         if (conn->is_ended) {
             if (conn->sends == 0) {
-                conn_close_gently(edge, conn, CAUSE_PEER);
+                conn_end_answered(edge, conn);
             }
         } else if (conn->is_paused && conn->sends < CONN_SENDS_MAX / 2 &&
                    conn->state == CONN_OPEN) {

@@ -263,7 +263,7 @@ static enum flow take_request(struct edge *edge, struct conn *conn,
         write_answer(edge, conn, &pong, request->id);
         return FLOW_NEXT;
     }
-    conn_close_gently(edge, conn, CAUSE_PEER); /* disconnect */
+    conn_end_asking(edge, conn); /* disconnect */
     return FLOW_STOP;
 }
 

@@ -370,7 +370,7 @@ static enum flow take_packet(struct edge *edge, struct conn *conn, const struct 
         write_answer(edge, conn, &pong);
         return conn->state == CONN_DOOMED ? FLOW_STOP : FLOW_NEXT;
     case PACKET_DISCONNECT:
-        conn_close_gently(edge, conn, CAUSE_PEER);
+        conn_end_asking(edge, conn);
         return FLOW_STOP;
     case PACKET_SUB: /* decoded and ignored (6.10) */
     case PACKET_CONNACK:

@@ -1,5 +1,6 @@
 """What may stand before, beside and behind CONNECT (protocol description 9.3)."""
 
+import socket
 import time
 
 import pytest
@@ -92,6 +93,42 @@ def test_a_client_that_says_goodbye_is_closed_quietly(login, name):
     anna.write(Disconnect(reason=0))
     anna.expect_close()
     assert not anna.drain(0)
+
+
+@pytest.mark.jingu_only(reason="the reference forgets the answers, or ignores DISCONNECT")
+@pytest.mark.parametrize("goodbye", ["half-close", "disconnect"])
+def test_who_says_goodbye_behind_his_questions_gets_their_answers(clear_server, login, name, goodbye):
+    anna = login(name("anna"), clear_server)
+    sends = [anna.prepare(name("bob")) for _ in range(200)]
+    refused = anna.prepare("a@b")
+    anna.write(*sends, refused, Ping(), *[Disconnect(reason=0)] * (goodbye == "disconnect"))
+    if goodbye == "half-close":
+        anna.stream.half_close()
+    assert all(anna.sendack(send).reason == 1 for send in sends)
+    assert anna.sendack(refused).reason == 16
+    anna.expect(Kind.PONG)
+    anna.expect_close()
+
+
+@pytest.mark.jingu_only(reason="the reference forgets the answers")
+@pytest.mark.parametrize("packet", [Ping(), None], ids=["ping", "a refused send"])
+def test_the_only_question_before_a_half_close_is_answered_too(login, name, packet):
+    anna = login(name("anna"))
+    anna.stream.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_CORK, 1)  # in one segment
+    anna.write(packet or anna.prepare("a@b"))
+    anna.stream.half_close()
+    anna.expect(Kind.SENDACK if packet is None else Kind.PONG)
+    anna.expect_close()
+
+
+@pytest.mark.jingu_only(reason="the reference ignores DISCONNECT")
+def test_nothing_behind_a_goodbye_is_done(api, login, name):
+    anna = login(name("anna"))
+    before, behind = anna.prepare(name("bob"), b"before"), anna.prepare(name("bob"), b"behind")
+    anna.write(before, Disconnect(reason=0), behind)
+    anna.sendack(before)
+    anna.expect_close()
+    assert [message["plain"] for message in api.history(anna.uid, name("bob"))] == [b"before"]
 
 
 def test_a_sub_is_ignored_or_answered_and_hurts_nothing(login, name):

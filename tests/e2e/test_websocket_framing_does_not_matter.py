@@ -147,6 +147,27 @@ def test_a_close_is_answered_with_its_code(anna, code):
     assert anna.stream.closing[:2] == code.to_bytes(2, "big")
 
 
+@pytest.mark.jingu_only(reason="the reference forgets what it has read with the close")
+def test_what_was_said_before_a_close_is_done_and_answered(api, anna, name):
+    sends = [anna.prepare(name("bob"), b"%d" % i) for i in range(100)]
+    anna.stream.send_raw(b"".join(frame(BINARY, encode(send)) for send in sends) + frame(CLOSE, b"\x03\xe8") + frame(BINARY, encode(Ping())))
+    assert all(anna.sendack(send).reason == 1 for send in sends)
+    anna.expect_close()
+    assert anna.stream.closing == b"\x03\xe8" and not anna.pending(Kind.PONG)
+    assert [message["plain"] for message in api.history(anna.uid, name("bob"))] == [b"%d" % i for i in range(100)]
+
+
+@pytest.mark.jingu_only(reason="the reference takes nothing behind CONNECT")
+def test_a_close_behind_connect_waits_for_the_login(server, open_client, name):
+    anna = open_client(name("anna"), transport="ws")
+    packet = anna.connect_packet()
+    anna.stream.send_raw(frame(BINARY, encode(packet) + encode(Ping())) + frame(CLOSE, b"\x03\xe8"))
+    anna.finish_login(packet)
+    anna.expect(Kind.PONG)
+    anna.expect_close()
+    assert anna.stream.closing == b"\x03\xe8"
+
+
 @FORGETS
 def test_a_close_without_a_code_too(anna):
     anna.stream.send_frame(CLOSE, b"")
