@@ -613,7 +613,7 @@ static void body_encode(struct writer *writer, const struct packet *packet, uint
 static enum err frame_begin(const struct packet *packet, uint8_t version, struct writer *writer)
 {
     const struct measure measure = measure_body(packet, version);
-    if (measure.is_beyond || measure.size > PACKET_BODY_BYTES_MAX) {
+    if (measure.is_beyond || measure.size > PACKET_WRITTEN_BYTES_MAX) {
         return ERR_LIMIT;
     }
     if (!writer_has(writer, header_size(measure.size) + measure.size)) {

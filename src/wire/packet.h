@@ -14,22 +14,25 @@
  *   (3) an encoder writes packet_encoded_size bytes, with the shortest remaining
  *       length, or nothing (Android and Flutter reject padded lengths).
  *
- * Bounds: a body is at most PACKET_BODY_BYTES_MAX, a string at most
- * PACKET_STRING_BYTES_MAX. The strings of a decoded packet are borrowed from the
- * frame; they are not checked for UTF-8.
+ * Bounds: a body that is read is at most PACKET_BODY_BYTES_MAX, a string at most
+ * PACKET_STRING_BYTES_MAX. A body that is written may be larger: a RECV has more
+ * fields than the SEND it comes from, and a payload that came in clear grows by a
+ * third when it is encrypted; the reference writes such frames too. The strings of
+ * a decoded packet are borrowed from the frame; they are not checked for UTF-8.
  */
 #pragma once
 
 #include "base/bytes.h"
 #include "base/err.h"
 
-#define PACKET_VERSION_MAX      6u /* the latest we speak; WuKongIM 2.2.5 speaks 5 */
-#define PACKET_HEADER_BYTES_MAX 5u
-#define PACKET_BODY_BYTES_MAX   (1u << 20)
-#define PACKET_BYTES_MAX        (PACKET_HEADER_BYTES_MAX + PACKET_BODY_BYTES_MAX)
-#define PACKET_STRING_BYTES_MAX 32767u /* lengths are signed 16-bit numbers */
-#define PACKET_SENDACK_BYTES    23u    /* at most, without client_msg_no */
-#define PACKET_PONG_BYTES       1u
+#define PACKET_VERSION_MAX       6u /* the latest we speak; WuKongIM 2.2.5 speaks 5 */
+#define PACKET_HEADER_BYTES_MAX  5u
+#define PACKET_BODY_BYTES_MAX    (1u << 20)
+#define PACKET_BYTES_MAX         (PACKET_HEADER_BYTES_MAX + PACKET_BODY_BYTES_MAX)
+#define PACKET_WRITTEN_BYTES_MAX ((1u << 28) - 1) /* of a body: what four length bytes can say */
+#define PACKET_STRING_BYTES_MAX  32767u           /* lengths are signed 16-bit numbers */
+#define PACKET_SENDACK_BYTES     23u              /* at most, without client_msg_no */
+#define PACKET_PONG_BYTES        1u
 
 enum packet_type {
     PACKET_INVALID = 0,

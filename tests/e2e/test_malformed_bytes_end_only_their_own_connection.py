@@ -85,6 +85,28 @@ def test_a_megabyte_goes_from_hand_to_hand(clear_server, login, name, rng):
     assert bob.receive().plain == payload
 
 
+@pytest.mark.parametrize("transport", ["tcp", "ws"])
+def test_the_largest_send_arrives_although_its_recv_is_larger(clear_server, login, name, transport):
+    anna, bob = login(name("anna").ljust(500, "a"), clear_server), login(name("bob"), clear_server, transport)
+    packet = anna.prepare(bob.uid, b"")
+    packet.payload = b"x" * ((1 << 20) - (len(encode(packet)) - 2))
+    anna.write(packet)
+    assert anna.sendack(packet).reason == 1
+    message = bob.receive()
+    assert len(message.raw) > (1 << 20) + 500 and message.plain == packet.payload
+
+
+@pytest.mark.parametrize("transport", ["tcp", "ws"])
+@pytest.mark.parametrize("way", ["api", "json"])
+def test_a_payload_that_encryption_makes_larger_than_a_send_may_be_arrives(api, login, login_json, name, way, transport):
+    bob, payload = login(name("bob"), transport=transport), b"x" * (1 << 20)
+    if way == "api":
+        api.send(payload, bob.uid, 1, from_uid=name("anna"))
+    else:
+        login_json(name("anna")).tell(bob.uid, payload)
+    assert bob.receive().plain == payload
+
+
 def test_clients_seq_of_four_bytes_is_echoed(login, name):
     anna = login(name("anna"))
     for client_seq in (0, 1 << 31, (1 << 32) - 1):

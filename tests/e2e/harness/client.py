@@ -12,8 +12,8 @@ import time
 import uuid
 
 from . import streams
-from .packets import (HAS_SERVER_VERSION, Connack, Connect, Disconnect, Flag, Kind, Ping, Pong, Recv, Recvack, Send, Sendack,
-                      decode, encode)
+from .packets import (HAS_SERVER_VERSION, WRITTEN_LENGTH_MAX, Connack, Connect, Disconnect, Flag, Kind, Ping, Pong, Recv, Recvack,
+                      Send, Sendack, decode, encode)
 from .security import ClientKeys, recv_sign, send_sign
 from .streams import Closed, TcpStream, WebSocketStream
 from .waiting import SOON
@@ -91,7 +91,7 @@ class Client:
 
     def _next(self, deadline: float):
         while True:
-            found = decode(self._buffer, self.version)
+            found = decode(self._buffer, self.version, WRITTEN_LENGTH_MAX)
             if found is not None:
                 packet, used = found
                 if self.stream.kind == "ws":

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from enum import IntEnum, IntFlag
 
 REMAINING_LENGTH_MAX = 1 << 20
+WRITTEN_LENGTH_MAX = (1 << 28) - 1  # a RECV has more fields than its SEND, and encryption makes a payload longer
 STRING_MAX = 32767
 
 
@@ -414,7 +415,7 @@ _READERS = {
 }
 
 
-def decode(data: bytes, version: int = 5):
+def decode(data: bytes, version: int = 5, length_max: int = REMAINING_LENGTH_MAX):
     """The first packet of data and the bytes it used, or None while it is incomplete. Raises Malformed."""
     if not data:
         return None
@@ -435,7 +436,7 @@ def decode(data: bytes, version: int = 5):
             break
     else:
         raise Malformed("remaining length longer than four bytes")
-    if length > REMAINING_LENGTH_MAX:
+    if length > length_max:
         raise Malformed("frame too large")
     head = 2 + index
     if remaining_length(length) != data[1:head]:

@@ -258,7 +258,7 @@ TEST(strings_longer_than_the_wire_can_say_are_refused)
     CHECK_OK(packet_encode(&packet, 5, &writer));
 }
 
-TEST(a_body_above_the_limit_is_not_written)
+TEST(a_body_may_be_written_that_is_larger_than_one_that_may_be_read)
 {
     uint8_t *area = calloc(2, PACKET_BYTES_MAX);
     CHECK(area != NULL);
@@ -269,8 +269,23 @@ TEST(a_body_above_the_limit_is_not_written)
     CHECK_EQ(writer_size(&writer), PACKET_BODY_BYTES_MAX + 4);
     packet.event.data.size++;
     writer = writer_of(area + PACKET_BYTES_MAX, PACKET_BYTES_MAX);
-    CHECK_EQ(packet_encode(&packet, 5, &writer), ERR_LIMIT);
+    CHECK_OK(packet_encode(&packet, 5, &writer));
+    CHECK_EQ(writer_size(&writer), PACKET_BODY_BYTES_MAX + 5);
+    size_t size = 0;
+    CHECK_EQ(packet_size(writer_bytes(&writer), &size), ERR_LIMIT);
     free(area);
+}
+
+TEST(a_body_that_four_length_bytes_cannot_say_is_not_written)
+{
+    uint8_t area[64]; /* the data is not looked at before its size */
+    struct packet packet = {
+        .type = PACKET_EVENT,
+        .event = {.data = {.data = area, .size = PACKET_WRITTEN_BYTES_MAX - 12 + 1}}};
+    struct writer writer = writer_of(area, sizeof(area));
+    CHECK_EQ(packet_encode(&packet, 5, &writer), ERR_LIMIT);
+    packet.event.data.size--;
+    CHECK_EQ(packet_encode(&packet, 5, &writer), ERR_FULL);
 }
 
 TEST(a_frame_without_room_is_not_begun)
