@@ -97,7 +97,7 @@ static struct bytes make_msg_no(uint8_t area[MSG_NO_BYTES])
 struct order {
     struct channel_name channel; /* internal */
     struct bytes from_uid;
-    struct bytes client_msg_no; /* empty: one is made */
+    struct bytes client_msg_no; /* blank: one is made */
     uint8_t flags;
     uint8_t setting;
     uint32_t expire_s;
@@ -113,7 +113,8 @@ static bool post_send(struct http *http, const struct order *order, letter_fn *o
     const struct send_input input = {
         .from_uid = order->from_uid,
         .channel_id = order->channel.id,
-        .client_msg_no = order->client_msg_no.size > 0 ? order->client_msg_no : make_msg_no(msg_no),
+        .client_msg_no =
+            name_is_blank(order->client_msg_no) ? make_msg_no(msg_no) : order->client_msg_no,
         .payload_size = order->payload.size,
     };
     struct send *send = send_acquire(&http->requests_budget, &input);

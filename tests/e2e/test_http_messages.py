@@ -66,8 +66,10 @@ class TestSend:
         assert message.message_id == answer.body["data"]["message_id"]
         assert message.flags == Flag.RED_DOT
 
-    def test_a_message_without_number_gets_one(self, api, name):
-        assert re.fullmatch("[0-9a-f]{32}0", api.send(b"x", name("anna"), 1)["client_msg_no"])
+    @pytest.mark.parametrize("blank", [{}, {"client_msg_no": ""}, {"client_msg_no": " \t"}])
+    def test_a_message_without_number_gets_one(self, api, name, blank):
+        sent = [api.send(b"x", name("anna"), 1, **blank)["client_msg_no"] for _ in range(2)]
+        assert all(re.fullmatch("[0-9a-f]{32}0", number) for number in sent) and sent[0] != sent[1]
 
     def test_what_was_sent_can_be_read(self, api, name):
         sent = api.send(b"stored", name("bob"), 1, from_uid=name("anna"), expire=5)
