@@ -197,8 +197,6 @@ static void tell_lane(struct event *event, const struct stream *stream, const st
 {
     event->seq = lane->seq;
     event->status = lane->status;
-    event->id_size = lane->id_size;
-    memcpy(event->id_kept, lane->id, lane->id_size);
     event->is_over = true;
     for (const struct lane *each = stream->lanes; each != NULL; each = each->next) {
         event->is_over &= lane_status_is_final(each->status);

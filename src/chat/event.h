@@ -81,8 +81,6 @@ struct event {
     uint64_t seq; /* of the lane's last stored event */
     enum lane_status status;
     bool is_over; /* no lane of the stream is open */
-    uint8_t id_size;
-    uint8_t id_kept[STREAM_NAME_BYTES_MAX]; /* EVENT_REPEATED: of the lane's last stored event */
 
     /* On the channel's shard. Private to event.c. */
     struct chat *chat;

@@ -95,10 +95,7 @@ static void answer_event(struct http_request *request, const struct event *event
                          const struct telling *telling)
 {
     const struct event_input *given = &telling->given;
-    const struct bytes id = event->result == EVENT_REPEATED
-                                ? (struct bytes){.data = event->id_kept, .size = event->id_size}
-                                : event->id;
-    const size_t size = data_bytes_max(given, event) + json_text_string_size(id);
+    const size_t size = data_bytes_max(given, event) + json_text_string_size(event->id);
     if (!http_out_open(request, size)) {
         return;
     }
@@ -108,7 +105,7 @@ static void answer_event(struct http_request *request, const struct event *event
     json_text_object_begin(json);
     json_text_member_string(json, "client_msg_no", given->client_msg_no);
     json_text_member_string(json, "event_key", event->key);
-    json_text_member_string(json, "event_id", id);
+    json_text_member_string(json, "event_id", event->id);
     json_text_member_unsigned(json, "msg_event_seq", event->seq);
     json_text_member_string(json, "stream_status", api_stream_status(event->status));
     json_text_member_string(json, "channel_id", given->channel_id);

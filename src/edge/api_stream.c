@@ -1,6 +1,7 @@
 #include "edge/api_stream.h"
 
 #include "base/assert.h"
+#include "edge/event_payload.h"
 
 /* ---- Reading. ---- */
 
@@ -115,16 +116,32 @@ static void write_end(struct json_text *json, const struct lane_row *row)
     }
 }
 
-/* Older clients know one text a message: that of the lane `main`. */
-static void write_main(struct json_text *json, const struct api_lane *lane)
+/* A content that was given whole may have its text in it, which is decoded behind the contents. */
+static struct bytes plain_content(const struct api_stream *stream, const struct api_lane *lane)
 {
+    if (lane->row.form == LANE_TEXT || lane->content.size == 0) {
+        return lane->content;
+    }
+    const struct writer *room = &stream->room;
+    if ((size_t)(room->end - room->at) < lane->content.size) {
+        stream->request->out.is_full = true; /* with more room it is read again */
+        return BYTES_EMPTY;
+    }
+    return event_payload_plain(lane->content, room->at);
+}
+
+/* Older clients know one text a message: that of the lane `main`. */
+static void write_main(struct json_text *json, const struct api_stream *stream,
+                       const struct api_lane *lane)
+{
+    const struct bytes plain = plain_content(stream, lane);
     if (lane_status_is_final(lane->row.status)) {
         json_text_member_unsigned(json, "end", 1);
     }
     write_end(json, &lane->row);
-    if (lane->content.size > 0) {
+    if (plain.size > 0) {
         json_text_key(json, "stream_data");
-        json_text_base64(json, lane->content);
+        json_text_base64(json, plain);
     }
 }
 
@@ -211,7 +228,7 @@ void api_stream_fields(struct json_text *json, const struct api_stream *stream,
     }
     for (uint32_t i = 0; i < stream->lanes_count; i++) {
         if (bytes_equal(stream->lanes[i].key, API_STREAM_MAIN)) {
-            write_main(json, &stream->lanes[i]);
+            write_main(json, stream, &stream->lanes[i]);
         }
     }
     json_text_key(json, "event_meta");

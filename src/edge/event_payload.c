@@ -78,14 +78,12 @@ static enum err take_string(struct json_token string, struct http_arena *arena,
 static enum err take_delta(struct event *event, struct json_token payload, struct http_arena *arena)
 {
     struct json_token delta;
-    if (!is_text(payload)) {
+    if (!is_text(payload) || !find_member(payload, BYTES_OF("delta"), &delta) ||
+        delta.kind != JSON_TOKEN_STRING) {
         event->content = (struct event_content){.form = LANE_JSON, .bytes = payload.text};
         return ERR_OK;
     }
     event->content.form = LANE_TEXT;
-    if (!find_member(payload, BYTES_OF("delta"), &delta) || delta.kind != JSON_TOKEN_STRING) {
-        return ERR_OK;
-    }
     return take_string(delta, arena, &event->content.bytes);
 }
 
@@ -178,4 +176,25 @@ enum err event_payload_read(struct event *event, struct bytes payload, struct ht
         break;
     }
     return ERR_OK;
+}
+
+struct bytes event_payload_plain(struct bytes content, uint8_t *area)
+{
+    struct bytes rest = content;
+    struct json_token token;
+    struct json_token kind;
+    struct json_token value;
+    if (json_token_take(&rest, &token) != ERR_OK || token.kind != JSON_TOKEN_OBJECT ||
+        !find_member(token, BYTES_OF("kind"), &kind)) {
+        return content;
+    }
+    if (json_token_is(kind, BYTES_OF("text"))) {
+        const bool has_text =
+            find_member(token, BYTES_OF("text"), &value) && value.kind == JSON_TOKEN_STRING;
+        return has_text ? json_token_string(value, area) : BYTES_EMPTY;
+    }
+    const bool has_data = json_token_is(kind, BYTES_OF("binary")) &&
+                          find_member(token, BYTES_OF("data"), &value) &&
+                          value.kind == JSON_TOKEN_STRING;
+    return has_data ? json_token_string(value, area) : content;
 }

@@ -16,3 +16,8 @@ enum event_kind event_kind_of(struct bytes type);
  * room. */
 MUST_USE enum err event_payload_read(struct event *event, struct bytes payload,
                                      struct http_arena *arena);
+
+/* What clients get who know one text a message (`stream_data`): the text of {"kind":"text",…}, the
+ * data of {"kind":"binary",…}, else the content, which is JSON, as it is. Borrowed from it or from
+ * `area`, which has room for as many bytes. */
+struct bytes event_payload_plain(struct bytes content, uint8_t *area);

@@ -213,8 +213,9 @@ class TestOneLane:
         stream.tell(event_type, event_id="the end")
         before = stream.message()
         for late, _ in [*FINAL, ("stream.snapshot", ""), ("stream.open", "")]:
-            answer = stream.tell(late, {"snapshot": "other", "end_reason": 9})
-            assert answer["stream_status"] == status and answer["msg_event_seq"] == 1 and answer["event_id"] == "the end"
+            answer = stream.tell(late, {"snapshot": "other", "end_reason": 9}, event_id=f"late {late}")
+            assert answer["stream_status"] == status and answer["msg_event_seq"] == 1
+            assert answer["event_id"] == f"late {late}", "who asked tells his answers by it"
         assert stream.message() == before
 
     def test_a_repeated_event_is_applied_once(self, stream):
@@ -265,7 +266,7 @@ class TestContents:
     CASES = [
         ("nothing", [], None),
         ("no text", [("stream.delta", text(""))], None),
-        ("no delta", [("stream.delta", {"kind": "text"})], None),
+        ("no delta", [("stream.delta", {"kind": "text"})], {"kind": "text"}),
         ("another value", [("stream.delta", {"step": 1}), ("stream.delta", [1, 2])], [1, 2]),
         ("text goes before", [("stream.delta", text("t")), ("stream.delta", {"step": 1})], {"kind": "text", "text": "t"}),
         ("text replaces", [("stream.delta", {"step": 1}), ("stream.delta", text("t"))], {"kind": "text", "text": "t"}),
@@ -308,6 +309,25 @@ class TestContents:
         stream.anchor()
         stream.tell("stream.close", {"snapshot": [1, {"a": 2}]})
         assert json.loads(base64.b64decode(stream.message()["stream_data"])) == [1, {"a": 2}]
+
+    @pytest.mark.parametrize("content, plain", [
+        ({"kind": "text", "text": "so \"far\"\n", "model": "m-1"}, b'so "far"\n'), ({"kind": "text", "by": "me"}, None),
+        ({"kind": "binary", "data": "AAEC"}, b"AAEC")])
+    def test_the_text_of_a_snapshot_is_the_stream_data(self, stream, content, plain):
+        stream.anchor()
+        stream.tell("stream.snapshot", content)
+        message = stream.message()
+        assert (base64.b64decode(message["stream_data"]) if plain else message.get("stream_data")) == plain
+        assert stream.lane()["snapshot"] == content
+
+    def test_a_delta_without_a_text_is_a_value(self, stream):
+        stream.anchor()
+        stream.tell("stream.delta", {"kind": "text", "text": "all of it"})
+        assert stream.lane()["snapshot"] == {"kind": "text", "text": "all of it"}
+        assert base64.b64decode(stream.message()["stream_data"]) == b"all of it"
+        stream.say("piece ", "by piece")
+        stream.tell("stream.delta", {"kind": "text"})
+        assert stream.lane()["snapshot"] == {"kind": "text", "text": "piece by piece"}, "a text goes before other values"
 
     def test_a_long_error_is_cut_between_characters(self, stream):
         stream.anchor()

@@ -46,15 +46,36 @@ TEST(a_delta_is_text_or_any_other_value)
                   "a\n\xe4\xbd\xa0");
     CHECK_CONTENT(read_payload(kind, "{\"delta\":\"1\",\"kind\":\"text\",\"delta\":\"2\"}"),
                   LANE_TEXT, "2");
-    CHECK_CONTENT(read_payload(kind, "{\"kind\":\"text\"}"), LANE_TEXT, "");
-    CHECK_CONTENT(read_payload(kind, "{\"kind\":\"text\",\"delta\":5}"), LANE_TEXT, "");
-    CHECK_CONTENT(read_payload(kind, "{\"kind\":\"text\",\"delta\":null}"), LANE_TEXT, "");
+    CHECK_CONTENT(read_payload(kind, "{\"kind\":\"text\",\"delta\":\"\"}"), LANE_TEXT, "");
+    CHECK_CONTENT(read_payload(kind, "{\"kind\":\"text\",\"text\":\"all\"}"), LANE_JSON,
+                  "{\"kind\":\"text\",\"text\":\"all\"}");
+    CHECK_CONTENT(read_payload(kind, "{\"kind\":\"text\",\"delta\":5}"), LANE_JSON,
+                  "{\"kind\":\"text\",\"delta\":5}");
     CHECK_CONTENT(read_payload(kind, "{\"Kind\":\"text\",\"delta\":\"x\"}"), LANE_JSON,
                   "{\"Kind\":\"text\",\"delta\":\"x\"}");
     CHECK_CONTENT(read_payload(kind, "{\"kind\":\"tool\",\"delta\":\"x\"}"), LANE_JSON,
                   "{\"kind\":\"tool\",\"delta\":\"x\"}");
     CHECK_CONTENT(read_payload(kind, " [1, 2] "), LANE_JSON, "[1, 2]");
     CHECK_CONTENT(read_payload(kind, "\"words\""), LANE_JSON, "\"words\"");
+}
+
+TEST(clients_that_know_one_text_get_the_text_of_a_snapshot)
+{
+    static const char *const cases[][2] = {
+        {"{\"kind\":\"text\",\"text\":\"a\\nb\",\"by\":\"me\"}", "a\nb"},
+        {"{\"kind\":\"text\",\"text\":5}", ""},
+        {"{\"kind\":\"text\"}", ""},
+        {"{\"kind\":\"binary\",\"data\":\"AAEC\"}", "AAEC"},
+        {"{\"kind\":\"binary\"}", "{\"kind\":\"binary\"}"},
+        {"{\"kind\":\"tool\",\"text\":\"x\"}", "{\"kind\":\"tool\",\"text\":\"x\"}"},
+        {"{\"text\":\"x\"}", "{\"text\":\"x\"}"},
+        {"[\"kind\",\"text\"]", "[\"kind\",\"text\"]"},
+    };
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        uint8_t area[64];
+        CHECK_BYTES(event_payload_plain(bytes_of_string(cases[i][0]), area),
+                    bytes_of_string(cases[i][1]));
+    }
 }
 
 TEST(a_snapshot_is_text_only_when_it_is_nothing_else)
