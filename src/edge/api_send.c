@@ -14,7 +14,6 @@
 #define MSG_NO_RANDOM_BYTES 16u
 #define MSG_NO_BYTES        (2 * MSG_NO_RANDOM_BYTES + 1)
 #define BATCH_AWAY_MAX      16u /* messages of one batch on their way at once */
-#define ONLINE_CHANNEL      BYTES_OF("systemcmdonline") /* semantics 0.7 */
 #define FAILURE             "发送消息失败！"
 #define PAYLOAD_FAULT       "the payload is larger than 1048576 bytes"
 #define CHANNEL_FAULT       "频道ID不合法！"
@@ -283,7 +282,7 @@ static void send_to_people(struct http_request *request, struct order *order)
     order->client_msg_no = BYTES_EMPTY; /* the given one does not count (http-api 8.1) */
     order->channel.type = CHANNEL_TEMP;
     order->channel.id = (order->flags & MESSAGE_NO_PERSIST) != 0
-                            ? ONLINE_CHANNEL
+                            ? request->http->options.online_channel
                             : people_channel(request, &order->recipients);
     if (order->channel.id.size > 0) {
         post_or_answer(request, order);

@@ -129,7 +129,8 @@ struct http_options {
     struct http_identity identity;
     uint64_t memory_bytes; /* the root budget of this thread; see http_memory_min */
     struct http_limits limits;
-    bool is_command_sync_off; /* disableCMDMessageSync */
+    bool is_command_sync_off;    /* disableCMDMessageSync */
+    struct bytes online_channel; /* of commands to named people that are not stored */
 };
 
 /* One port. Private to http.c. */

@@ -1,6 +1,7 @@
 #include "server/config.h"
 
 #include "base/assert.h"
+#include "chat/names.h"
 #include "edge/api_access.h"
 #include "server/config_assign.h"
 #include "server/config_environment.h"
@@ -183,6 +184,16 @@ static void check_users(const struct config *config, struct config_report *repor
     }
 }
 
+/* A text that every command to people would carry where the id of a channel stands. */
+static void check_names(const struct config *config, struct config_report *report)
+{
+    if (strlen(config->online_command_channel_id) > NAME_BYTES_MAX) {
+        config_fault(report, (struct config_place){0},
+                     "channel.onlineCmdChannelId is longer than %u bytes",
+                     (unsigned)NAME_BYTES_MAX);
+    }
+}
+
 static bool is_pair(const char *cert_file, const char *key_file, const char *section,
                     struct config_report *report)
 {
@@ -284,6 +295,7 @@ enum err config_derive(struct config *config, const struct config_machine *machi
     derive_directories(config, machine, report);
     check_doors(config, report);
     check_users(config, report);
+    check_names(config, report);
     check_tls(config, report);
     derive_external(config, machine, report);
     derive_resources(config, machine, report);

@@ -267,7 +267,7 @@ static const struct config_key conversation_keys[] = {
 static const struct config_key channel_keys[] = {
     {"channel.subscriberCompressOfCount", COUNT(subscriber_compress_count, 0, 1000000000, "0"),
      .help = "More recipients of a `msg.offline` than this are sent compressed; 0: never."},
-    {"channel.onlineCmdChannelId", STRING(online_command_channel_id, "systemcmdonline"),
+    {"channel.onlineCmdChannelId", STRING(online_command_channel_id, "systemcmdonline"), RELOADABLE,
      .help = "The channel id of command messages that go to named users while they are online."},
     {"channel.cacheCount", UNUSED_COUNT, NO_EFFECT(WHY_CACHES)},
     {"channel.createIfNoExist", UNUSED_BOOL, NO_EFFECT(WHY_UNUSED)},

@@ -488,6 +488,7 @@ static enum err start_http(struct node *node, const struct config *config,
         .expose = pages_expose,
         .expose_context = &node->pages,
         .is_command_sync_off = config->is_command_sync_off,
+        .online_channel = node->settings[0].online_channel,
     };
     options.pages = pages_list(&options.pages_count);
     const enum err err = http_start(&node->http, &options);

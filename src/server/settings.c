@@ -88,6 +88,7 @@ void settings_make(struct settings *settings, const struct config *config,
         .api_url = bytes_of_string(config->external_api_url),
         .started_wall_ms = clock_wall_ms(),
     };
+    settings->online_channel = bytes_of_string(config->online_command_channel_id);
 }
 
 /* ---- Handing them round. ---- */
@@ -115,6 +116,7 @@ static void http_arrives(struct letter *letter, void *receiver)
     http->options.addresses = settings->addresses;
     http->options.identity = settings->identity;
     http->options.identity.started_wall_ms = started_wall_ms;
+    http->options.online_channel = settings->online_channel;
     take_note(settings);
 }
 

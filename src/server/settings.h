@@ -43,6 +43,7 @@ struct settings {
     struct api_access access;
     struct http_addresses addresses;
     struct http_identity identity;
+    struct bytes online_channel; /* channel.onlineCmdChannelId */
 
     /* Private to settings.c. */
     _Atomic uint32_t letters_away;

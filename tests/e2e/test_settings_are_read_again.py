@@ -62,6 +62,15 @@ class TestSettings:
             eventually(lambda token=f"t{i}": status(server, token) == 200)
             assert status(server, f"t{i - 1}") == 401
 
+    def test_commands_to_people_carry_the_channel_that_is_configured(self, start_server, login, name):
+        server = start_server(channel={"onlineCmdChannelId": "first"})
+        anna = login(name("anna"), server)
+        for channel in ["first", "second"]:
+            reload(server, channel={"onlineCmdChannelId": channel})
+            Api(server).send(b"now", subscribers=[anna.uid], header={"sync_once": 1, "no_persist": 1})
+            told = anna.receive()
+            assert (told.channel_id, told.channel_type, told.plain) == (channel, 8, b"now")
+
     def test_what_cannot_change_is_named(self, start_server):
         server = start_server()
         reload(server, memory="300M", durability="written")

@@ -236,6 +236,7 @@ void http_fixture_init(struct http_fixture *fixture)
                       .ws = BYTES_OF("ws://203.0.113.7:5200"),
                       .intranet_tcp = BYTES_OF("10.0.0.7:5100")},
         .identity = {.version = "0"},
+        .online_channel = BYTES_OF("systemcmdonline"),
         .memory_bytes = 64 * 1024 * 1024,
     };
 }
