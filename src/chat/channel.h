@@ -100,8 +100,9 @@ struct channel *channels_find(struct chat *chat, struct channel_name name);
 /* Puts an op behind those that wait, and does what can be done. */
 void channel_enqueue(struct chat *chat, struct channel *channel, struct op *op);
 
-/* The same for what the data source has answered, which the queue may be waiting for: it is done
- * before all that has not been begun. There is one at a time. */
+/* The same for what the queue may be waiting for: what the data source has answered, and the
+ * conversation that its answer waits for (mark.c). It is done before all that has not been begun.
+ * There is one at a time. */
 void channel_go_ahead(struct chat *chat, struct channel *channel, struct op *op);
 
 /* Goes on with the queue; to be called when what its first op waited for has come. */

@@ -262,6 +262,14 @@ static enum err mark_run(struct chat *chat, struct channel *channel, struct op *
     return ERR_OK;
 }
 
+/* A message of the two may wait for the data source, whose answer waits for the change of the list
+ * that wants this conversation listed. Passing the message changes nothing of it. */
+static bool mark_goes_ahead(const struct chat *chat, const struct channel *channel,
+                            const struct mark *mark)
+{
+    return mark->kind == MARK_LISTED && channel->ahead == NULL && inquiries_have_lists(chat);
+}
+
 static void mark_enqueue(struct chat *chat, struct mark *mark)
 {
     struct channel *channel = channels_get(chat, mark->name);
@@ -271,7 +279,11 @@ static void mark_enqueue(struct chat *chat, struct mark *mark)
     }
     mark->op.run = mark_run;
     mark->op.fail = mark_fail;
-    channel_enqueue(chat, channel, &mark->op);
+    if (mark_goes_ahead(chat, channel, mark)) {
+        channel_go_ahead(chat, channel, &mark->op);
+    } else {
+        channel_enqueue(chat, channel, &mark->op);
+    }
 }
 
 /* ---- The name of a channel of which only the number is known. ---- */
