@@ -81,7 +81,7 @@ static bool set_options(CURL *easy, struct courier_call *call, const char *url)
     return code == CURLE_OK;
 }
 
-static bool url_is_good(const char *url)
+bool courier_url_is_good(const char *url)
 {
     CURLU *parsed = curl_url();
     const bool is_good = parsed != NULL && curl_url_set(parsed, CURLUPART_URL, url, 0) == CURLUE_OK;
@@ -91,7 +91,7 @@ static bool url_is_good(const char *url)
 
 enum err courier_call_open(struct courier_call *call, struct courier *courier, const char *url)
 {
-    if (!url_is_good(url)) {
+    if (!courier_url_is_good(url)) {
         return ERR_DENIED;
     }
     if (budget_charge(courier->budget, MEMORY_RANK_DELIVER, COURIER_CALL_BYTES) != ERR_OK) {
@@ -106,6 +106,12 @@ enum err courier_call_open(struct courier_call *call, struct courier *courier, c
     call->courier = courier;
     call->easy = easy;
     return ERR_OK;
+}
+
+enum err courier_call_readdress(struct courier_call *call, const char *url)
+{
+    ASSERT(!call->is_under_way);
+    return curl_easy_setopt(call->easy, CURLOPT_URL, url) == CURLE_OK ? ERR_OK : ERR_BUDGET;
 }
 
 static void call_end(struct courier_call *call)

@@ -62,9 +62,16 @@ MUST_USE enum err courier_open(struct courier *courier, struct budget *budget);
 /* All calls are closed. */
 void courier_close(struct courier *courier);
 
+/* Is it a URL at all? */
+bool courier_url_is_good(const char *url);
+
 /* `url` is copied. ERR_BUDGET: no room. ERR_DENIED: that is no URL. */
 MUST_USE enum err courier_call_open(struct courier_call *call, struct courier *courier,
                                     const char *url);
+/* Its next requests go there; none is under way. `url` is good, and copied. ERR_BUDGET: no room,
+ * and they go where they went. */
+MUST_USE enum err courier_call_readdress(struct courier_call *call, const char *url);
+
 /* Ends what is under way without a word. A call that was never opened is allowed. */
 void courier_call_close(struct courier_call *call);
 

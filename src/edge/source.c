@@ -33,7 +33,7 @@ void source_heard(struct source *source, bool was_there)
         return;
     }
     source->silences++;
-    source->down_until_ns = source->now_ns + source->options.retry_ms * NS_PER_MS;
+    source->down_until_ns = source->now_ns + source->settings.retry_ms * NS_PER_MS;
 }
 
 bool source_is_down(const struct source *source)
@@ -60,11 +60,11 @@ static void turn_away(struct source *source, struct inquiry *inquiry, enum metri
 /* Is this known without asking? Then it goes home. */
 static bool settle(struct source *source, struct inquiry *inquiry)
 {
-    const struct source_options *options = &source->options;
+    const struct source_settings *settings = &source->settings;
     const struct source_entry *entry = source_table_find(&source->table, inquiry->hash);
     if (entry != NULL) {
         const uint64_t age_ms = (source->now_ns - entry->at_ns) / NS_PER_MS;
-        const uint64_t rest_ms = entry->is_good ? options->ttl_ms : options->retry_ms;
+        const uint64_t rest_ms = entry->is_good ? settings->ttl_ms : settings->retry_ms;
         if (age_ms < rest_ms) {
             turn_away(source, inquiry, METRIC_SOURCE_INQUIRIES_SPARED, rest_ms - age_ms);
             return true;
@@ -75,7 +75,7 @@ static bool settle(struct source *source, struct inquiry *inquiry)
         }
     }
     if (source->is_stopping || source_is_down(source)) {
-        turn_away(source, inquiry, METRIC_SOURCE_INQUIRIES_SPARED, options->retry_ms);
+        turn_away(source, inquiry, METRIC_SOURCE_INQUIRIES_SPARED, settings->retry_ms);
         return true;
     }
     return false;
@@ -121,7 +121,7 @@ void source_take_inquiry(struct letter *letter, void *receiver)
 
 static uint64_t inquiry_ends_ns(const struct source *source, const struct inquiry *inquiry)
 {
-    return inquiry->asked_ns + (uint64_t)source->options.timeout_ms * NS_PER_MS;
+    return inquiry->asked_ns + (uint64_t)source->settings.timeout_ms * NS_PER_MS;
 }
 
 /* Begins what can be; gives when the oldest of the others has waited long enough. */
@@ -163,12 +163,12 @@ static void send_all_home(struct source *source, struct source_flight *flight, u
 
 void source_landed(struct source *source, struct source_flight *flight)
 {
-    const struct source_options *options = &source->options;
+    const struct source_settings *settings = &source->settings;
     source_table_put(&source->table, flight->hash, source->now_ns, !flight->has_failed);
-    metric_add(options->metrics,
+    metric_add(source->options.metrics,
                flight->has_failed ? METRIC_SOURCE_CHANNELS_FAILED : METRIC_SOURCE_CHANNELS_ANSWERED,
                1);
-    send_all_home(source, flight, flight->has_failed ? options->retry_ms : options->ttl_ms);
+    send_all_home(source, flight, flight->has_failed ? settings->retry_ms : settings->ttl_ms);
 }
 
 /* Changes that take longer than the time-out are not waited for: what they wait for may stand
@@ -183,7 +183,7 @@ static uint64_t release_late(struct source *source)
         }
         if (source->now_ns >= release_at_ns(flight)) {
             metric_add(source->options.metrics, METRIC_SOURCE_INQUIRIES_FULL, 1);
-            send_all_home(source, flight, source->options.retry_ms);
+            send_all_home(source, flight, source->settings.retry_ms);
         } else if (release_at_ns(flight) < due_ns) {
             due_ns = release_at_ns(flight);
         }
@@ -256,6 +256,32 @@ static void run(void *context)
     mailer_flush(&source->mailer);
 }
 
+/* ---- Settings. ---- */
+
+static void take_address(struct source *source, const char *addr)
+{
+    const size_t size = strlen(addr) + 1;
+    if (size > sizeof(source->addr) || !courier_url_is_good(addr)) {
+        LOG_ERROR("datasource_address_refused", F_STR("why", "it is no URL, or too long"));
+        return;
+    }
+    memcpy(source->addr, addr, size);
+    source->addr_turn++;
+    source->silences = 0;
+    source_system_hurry(&source->system, 0);
+    LOG_INFO("datasource_moved");
+}
+
+void source_take_settings(struct source *source, const struct source_settings *settings)
+{
+    source->settings = *settings;
+    source->settings.addr = source->addr;
+    source_system_hurry(&source->system, settings->ttl_ms);
+    if (strcmp(settings->addr, source->addr) != 0) {
+        take_address(source, settings->addr);
+    }
+}
+
 /* ---- Life cycle. ---- */
 
 static enum err open_flights(struct source *source)
@@ -285,15 +311,16 @@ enum err source_start(struct source *source, const struct source_options *option
 {
     *source = (struct source){.options = *options};
     budget_init(&source->budget, "datasource", NULL, options->memory_bytes);
-    const size_t size = strlen(options->addr) + 1;
+    const size_t size = strlen(options->settings.addr) + 1;
     if (size > sizeof(source->addr)) {
         return ERR_LIMIT;
     }
     if (options->memory_bytes < SOURCE_MEMORY_MIN(options->answer_bytes_max)) {
         return ERR_BUDGET;
     }
-    memcpy(source->addr, options->addr, size);
-    source->options.addr = source->addr;
+    memcpy(source->addr, options->settings.addr, size);
+    source->settings = options->settings;
+    source->settings.addr = source->addr;
     source->table.budget = &source->budget;
     list_init(&source->inquiries);
     crypto_random((uint8_t *)&source->prng, sizeof(source->prng));

@@ -41,14 +41,19 @@ struct store;
  * uids while they are sorted. */
 #define SOURCE_MEMORY_MIN(answer_bytes_max_) (SOURCE_MEMORY_FIXED + 4u * (answer_bytes_max_))
 
-/* What is configured. Texts are borrowed for source_start, all else outlives the thread. */
-struct source_options {
-    const char *addr; /* datasource.addr */
-    bool asks_lists;  /* members, deny and allow list of channels */
-    bool asks_info;   /* flags of channels */
+/* What may change while it runs. */
+struct source_settings {
+    const char *addr; /* datasource.addr; borrowed for the call */
     uint32_t timeout_ms;
     uint64_t ttl_ms;   /* how long an answer is fresh */
     uint64_t retry_ms; /* how long a channel rests after a failure */
+};
+
+/* What is configured. All outlives the thread. */
+struct source_options {
+    struct source_settings settings;
+    bool asks_lists; /* members, deny and allow list of channels */
+    bool asks_info;  /* flags of channels */
     size_t answer_bytes_max;
     uint64_t memory_bytes; /* the root budget of this thread */
 
@@ -78,7 +83,9 @@ struct source {
     uint32_t changes_away; /* with the shards */
     struct hash_key hash_key;
     struct prng prng;
+    struct source_settings settings; /* the address is in here: */
     char addr[SOURCE_URL_BYTES_MAX];
+    uint32_t addr_turn; /* raised when it has changed */
     struct source_system system;
     struct source_flight flights[SOURCE_FLIGHTS];
     bool has_flights; /* channels are asked for at all */
@@ -92,6 +99,10 @@ struct source {
 /* ERR_DENIED: the address is no URL. ERR_BUDGET: memory_bytes is below SOURCE_MEMORY_MIN.
  * ERR_LIMIT: the address is too long. */
 MUST_USE enum err source_start(struct source *source, const struct source_options *options);
+
+/* Goes by these from now on; on this thread. What was answered stays fresh as long as it was to be,
+ * but for the system accounts, who are asked for at once at a new address. */
+void source_take_settings(struct source *source, const struct source_settings *settings);
 
 /* Gives up what is under way and begins nothing new. Any thread. The shards must go on until
  * source_is_quiet. */

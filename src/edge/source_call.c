@@ -97,6 +97,7 @@ enum err source_call_open(struct source_call *call, struct source *source)
     call->courier.done = posted;
     call->courier.context = call;
     call->courier.room = make_room;
+    call->addr_turn = source->addr_turn;
     return courier_call_open(&call->courier, &source->courier, source->addr);
 }
 
@@ -112,6 +113,19 @@ void source_call_close(struct source_call *call)
     call->source = NULL;
 }
 
+/* The address may have changed since the last question. */
+static enum err find_address(struct source_call *call)
+{
+    if (call->addr_turn == call->source->addr_turn) {
+        return ERR_OK;
+    }
+    const enum err err = courier_call_readdress(&call->courier, call->source->addr);
+    if (err == ERR_OK) {
+        call->addr_turn = call->source->addr_turn;
+    }
+    return err;
+}
+
 enum err source_call_ask(struct source_call *call, enum source_command command,
                          struct channel_name channel, uint32_t timeout_ms)
 {
@@ -120,6 +134,10 @@ enum err source_call_ask(struct source_call *call, enum source_command command,
     call->is_too_large = false;
     call->courier.timeout_ms = timeout_ms;
     call->asked_ns = call->source->now_ns;
+    const enum err err = find_address(call);
+    if (err != ERR_OK) {
+        return err;
+    }
     return courier_post(&call->courier, call->body, write_body(call, channel), BYTES_EMPTY, 0);
 }
 

@@ -37,8 +37,9 @@ struct source_call {
     struct source *source;
     struct courier_call courier;
     enum source_command command;
-    uint8_t *body; /* SOURCE_BODY_BYTES */
-    uint8_t *text; /* of the answer, in room for `capacity` bytes; NULL: none */
+    uint32_t addr_turn; /* of the address that it asks at */
+    uint8_t *body;      /* SOURCE_BODY_BYTES */
+    uint8_t *text;      /* of the answer, in room for `capacity` bytes; NULL: none */
     size_t capacity;
     bool is_too_large; /* the answer */
     uint64_t asked_ns;

@@ -247,7 +247,8 @@ void source_flight_begin(struct source_flight *flight, struct inquiry *inquiry)
                                          .id = {.data = flight->id, .size = inquiry->name.id.size}};
     flight->hash = inquiry->hash;
     flight->has_failed = false;
-    flight->until_ns = inquiry->asked_ns + (uint64_t)flight->source->options.timeout_ms * NS_PER_MS;
+    flight->until_ns =
+        inquiry->asked_ns + (uint64_t)flight->source->settings.timeout_ms * NS_PER_MS;
     flight->command = SOURCE_SYSTEM_UIDS;
     list_push_back(&flight->inquiries, &inquiry->link);
     ask_next(flight);

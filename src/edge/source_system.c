@@ -24,7 +24,7 @@ static void failed(struct source_system *system)
 static void succeeded(struct source_system *system)
 {
     system->fails = 0;
-    rest(system, system->source->options.ttl_ms);
+    rest(system, system->source->settings.ttl_ms);
 }
 
 /* ---- Applying. ---- */
@@ -74,6 +74,10 @@ static void apply(struct source_system *system)
 static void answered(struct source_call *call)
 {
     struct source_system *system = CONTAINER_OF(call, struct source_system, call);
+    if (call->addr_turn != system->source->addr_turn) {
+        rest(system, 0); /* what is not asked any more has answered */
+        return;
+    }
     source_heard(system->source, call->courier.status != 0);
     system->hash = source_call_hash(call, &system->source->hash_key);
     if (source_call_uids(call, &system->uids) != ERR_OK) {
@@ -108,13 +112,21 @@ uint64_t source_system_run(struct source_system *system)
     }
     const struct channel_name none = {.type = 0, .id = BYTES_EMPTY};
     const enum err err = source_call_ask(&system->call, SOURCE_SYSTEM_UIDS, none,
-                                         system->source->options.timeout_ms);
+                                         system->source->settings.timeout_ms);
     if (err != ERR_OK) {
         failed(system);
         return system->due_ns;
     }
     system->stage = SOURCE_SYSTEM_ASKS;
     return UINT64_MAX;
+}
+
+void source_system_hurry(struct source_system *system, uint64_t wait_ms)
+{
+    const uint64_t due_ns = system->source->now_ns + wait_ms * NS_PER_MS;
+    if (system->stage == SOURCE_SYSTEM_RESTS && due_ns < system->due_ns) {
+        system->due_ns = due_ns;
+    }
 }
 
 void source_system_stop(struct source_system *system)

@@ -35,5 +35,8 @@ void source_system_close(struct source_system *system);
 /* Does what is due; gives when to look again. */
 uint64_t source_system_run(struct source_system *system);
 
+/* Asks in so long at the latest. */
+void source_system_hurry(struct source_system *system, uint64_t wait_ms);
+
 /* The server stops: nothing more is asked. */
 void source_system_stop(struct source_system *system);

@@ -16,13 +16,6 @@
 #define BELL_PAUSE_NS 2000000u /* between two looks at the bell: commits come much faster */
 #define STATUS_COUNT  1000u
 
-enum url {
-    URL_NOTIFY = 0,
-    URL_AGENT,
-    URL_STATUS,
-    URL_OFFLINE,
-};
-
 /* ---- For the parts. ---- */
 
 bool webhook_is_expired(const struct webhook *webhook, uint64_t queued_ms)
@@ -280,26 +273,30 @@ static void run(void *context)
     mailer_flush(&webhook->mailer);
 }
 
-/* ---- Life cycle. ---- */
+/* ---- Lanes. ---- */
 
 /* The text "?event=<name>" behind the address, or "&event=…" where there is a query already. */
-static enum err make_url(char *url, const char *address, const char *event)
+static bool make_url(char url[WEBHOOK_URL_BYTES_MAX], const char *address, const char *event)
 {
     const char *mark = strchr(address, '?') == NULL ? "?" : "&";
     const int size = snprintf(url, WEBHOOK_URL_BYTES_MAX, "%s%sevent=%s", address, mark, event);
-    return size > 0 && (size_t)size < WEBHOOK_URL_BYTES_MAX ? ERR_OK : ERR_DENIED;
+    return size > 0 && (size_t)size < WEBHOOK_URL_BYTES_MAX && courier_url_is_good(url);
 }
 
-static enum err add_lane(struct webhook *webhook, const char *address, enum url url,
-                         const struct lane_options *options)
+/* False: one is no URL, or too long. */
+static bool make_urls(struct webhook_urls *urls, const struct webhook_settings *settings)
+{
+    const bool has_agent = settings->agent_http_addr[0] != '\0';
+    return make_url(urls->notify, settings->http_addr, "msg.notify") &&
+           make_url(urls->status, settings->http_addr, "user.onlinestatus") &&
+           make_url(urls->offline, settings->http_addr, "msg.offline") &&
+           (!has_agent || make_url(urls->agent, settings->agent_http_addr, "msg.notify"));
+}
+
+static enum err add_lane(struct webhook *webhook, const struct lane_options *options)
 {
     struct lane_options complete = *options;
-    complete.url = webhook->urls[url];
     complete.tries_max = webhook->options.tries_max;
-    enum err err = make_url(webhook->urls[url], address, options->event);
-    if (err != ERR_OK) {
-        return err;
-    }
     return webhook_lane_open(&webhook->lanes[webhook->lanes_count++], webhook, &complete);
 }
 
@@ -314,11 +311,13 @@ static enum err add_message_lanes(struct webhook *webhook)
                                 .linger_ms = options->notify_interval_ms};
     enum err err = ERR_OK;
     if ((options->notices & NOTICE_MESSAGES) != 0) {
-        err = add_lane(webhook, options->http_addr, URL_NOTIFY, &lane);
+        lane.url = webhook->urls.notify;
+        err = add_lane(webhook, &lane);
     }
     if (err == ERR_OK && (options->notices & NOTICE_AGENTS) != 0) {
         lane.queue = OUTBOX_AGENT;
-        err = add_lane(webhook, options->agent_http_addr, URL_AGENT, &lane);
+        lane.url = webhook->urls.agent;
+        err = add_lane(webhook, &lane);
     }
     return err;
 }
@@ -332,9 +331,12 @@ static enum err add_offline_lanes(struct webhook *webhook)
     }
     enum err err = webhook_muster_open(webhook->muster, webhook);
     for (uint8_t i = 0; i < OUTBOX_LANES_MAX && err == ERR_OK; i++) {
-        const struct lane_options lane = {
-            .event = "msg.offline", .queue = OUTBOX_OFFLINE, .lane = i, .count_max = 1};
-        err = add_lane(webhook, webhook->options.http_addr, URL_OFFLINE, &lane);
+        const struct lane_options lane = {.url = webhook->urls.offline,
+                                          .event = "msg.offline",
+                                          .queue = OUTBOX_OFFLINE,
+                                          .lane = i,
+                                          .count_max = 1};
+        err = add_lane(webhook, &lane);
     }
     return err;
 }
@@ -347,12 +349,49 @@ static enum err open_lanes(struct webhook *webhook)
         err = add_offline_lanes(webhook);
     }
     if (err == ERR_OK && (options->notices & NOTICE_STATUS) != 0) {
-        const struct lane_options lane = {
-            .event = "user.onlinestatus", .queue = OUTBOX_STATUS, .count_max = STATUS_COUNT};
-        err = add_lane(webhook, options->http_addr, URL_STATUS, &lane);
+        const struct lane_options lane = {.url = webhook->urls.status,
+                                          .event = "user.onlinestatus",
+                                          .queue = OUTBOX_STATUS,
+                                          .count_max = STATUS_COUNT};
+        err = add_lane(webhook, &lane);
     }
     return err;
 }
+
+/* ---- Settings. ---- */
+
+static bool take_secret(struct webhook *webhook, struct bytes secret)
+{
+    if (secret.size > sizeof(webhook->secret_area)) {
+        return false;
+    }
+    if (secret.size > 0) {
+        memcpy(webhook->secret_area, secret.data, secret.size);
+    }
+    webhook->secret = (struct bytes){.data = webhook->secret_area, .size = secret.size};
+    return true;
+}
+
+void webhook_take_settings(struct webhook *webhook, const struct webhook_settings *settings)
+{
+    struct webhook_urls urls = webhook->urls;
+    if (!take_secret(webhook, settings->secret) || !make_urls(&urls, settings)) {
+        LOG_ERROR("webhook_settings_refused",
+                  F_STR("why", "an address is no URL, or too long, or the secret is"));
+        return;
+    }
+    if (memcmp(&urls, &webhook->urls, sizeof(urls)) == 0) {
+        return;
+    }
+    webhook->urls = urls;
+    webhook->urls_turn++;
+    for (uint32_t i = 0; i < webhook->lanes_count; i++) {
+        webhook_lane_hurry(&webhook->lanes[i]);
+    }
+    LOG_INFO("webhook_moved");
+}
+
+/* ---- Life cycle. ---- */
 
 static void close_parts(struct webhook *webhook)
 {
@@ -378,13 +417,12 @@ enum err webhook_start(struct webhook *webhook, const struct webhook_options *op
     if (options->memory_bytes < WEBHOOK_MEMORY_MIN) {
         return ERR_BUDGET;
     }
-    if (options->secret.size > sizeof(webhook->secret)) {
+    if (!make_urls(&webhook->urls, &options->settings)) {
+        return ERR_DENIED;
+    }
+    if (!take_secret(webhook, options->settings.secret)) {
         return ERR_LIMIT;
     }
-    if (options->secret.size > 0) {
-        memcpy(webhook->secret, options->secret.data, options->secret.size);
-    }
-    webhook->options.secret.data = webhook->secret;
     crypto_random((uint8_t *)&webhook->prng, sizeof(webhook->prng));
     webhook->body_bytes_max = WEBHOOK_BATCH_BYTES_MAX;
     webhook->office = (struct outbox_office){.journal = options->journal,

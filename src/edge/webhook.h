@@ -44,12 +44,17 @@ struct store;
 /* With less it cannot hold the largest message as JSON while its buffer grows, and the courier. */
 #define WEBHOOK_MEMORY_MIN (8u * 1048576u)
 
-/* What is configured. Texts are borrowed for webhook_start, all else outlives the thread. */
-struct webhook_options {
-    const char *http_addr;       /* webhook.httpAddr; "": none */
+/* What may change while it runs. Borrowed for the call. */
+struct webhook_settings {
+    const char *http_addr;       /* webhook.httpAddr */
     const char *agent_http_addr; /* agent.webhook.httpAddr; "": none */
-    uint32_t notices;            /* a sum of enum notice: which events are sent */
     struct bytes secret;         /* empty: requests are not signed */
+};
+
+/* What is configured. All but the settings outlives the thread. */
+struct webhook_options {
+    struct webhook_settings settings;
+    uint32_t notices; /* a sum of enum notice: which events are sent */
     uint32_t notify_interval_ms;
     uint32_t notify_count_max;
     uint32_t tries_max;
@@ -71,6 +76,14 @@ struct webhook_options {
 
 #define WEBHOOK_LANES_MAX (3u + OUTBOX_LANES_MAX) /* notify, agent, status; offline */
 
+/* Where events are posted to, with their names behind. */
+struct webhook_urls {
+    char notify[WEBHOOK_URL_BYTES_MAX];
+    char agent[WEBHOOK_URL_BYTES_MAX];
+    char status[WEBHOOK_URL_BYTES_MAX];
+    char offline[WEBHOOK_URL_BYTES_MAX];
+};
+
 /* Private to the webhook files. */
 struct webhook {
     struct webhook_options options;
@@ -83,13 +96,15 @@ struct webhook {
     _Atomic bool is_stop_asked;
     bool is_stopping; /* this thread has taken notice: nothing new is begun */
     uint64_t stop_by_ns;
-    uint64_t wall_ms;                         /* of this turn */
-    uint64_t bytes_heard;                     /* of the bell */
-    uint64_t rung_ns;                         /* when the bell was last looked at */
-    uint8_t secret[WEBHOOK_SECRET_BYTES_MAX]; /* options.secret is in here */
+    uint64_t wall_ms;     /* of this turn */
+    uint64_t bytes_heard; /* of the bell */
+    uint64_t rung_ns;     /* when the bell was last looked at */
+    uint8_t secret_area[WEBHOOK_SECRET_BYTES_MAX];
+    struct bytes secret; /* in there */
     size_t body_bytes_max;
     struct prng prng;
-    char urls[4][WEBHOOK_URL_BYTES_MAX]; /* notify, agent, status, offline */
+    struct webhook_urls urls;
+    uint32_t urls_turn; /* raised when one has changed */
     struct webhook_lane lanes[WEBHOOK_LANES_MAX];
     uint32_t lanes_count;
     struct webhook_muster *muster; /* NULL: msg.offline is not sent */
@@ -99,6 +114,9 @@ struct webhook {
 
 /* ERR_DENIED: an address is no URL. ERR_BUDGET: memory_bytes is below WEBHOOK_MEMORY_MIN. */
 MUST_USE enum err webhook_start(struct webhook *webhook, const struct webhook_options *options);
+
+/* Goes by these from now on; on this thread. At a new address what waits is tried at once. */
+void webhook_take_settings(struct webhook *webhook, const struct webhook_settings *settings);
 
 /* Begins nothing new from now on; what is under way gets WEBHOOK_STOP_MS. Any thread. */
 #define WEBHOOK_STOP_MS 2000u

@@ -355,6 +355,19 @@ static void lane_posted(struct courier_call *call)
 
 /* ---- Sending. ---- */
 
+/* The address may have changed since the last request. */
+static enum err lane_find_address(struct webhook_lane *lane)
+{
+    if (lane->url_turn == lane->webhook->urls_turn) {
+        return ERR_OK;
+    }
+    const enum err err = courier_call_readdress(&lane->call, lane->options.url);
+    if (err == ERR_OK) {
+        lane->url_turn = lane->webhook->urls_turn;
+    }
+    return err;
+}
+
 static void lane_post(struct webhook_lane *lane)
 {
     struct webhook *webhook = lane->webhook;
@@ -362,8 +375,11 @@ static void lane_post(struct webhook_lane *lane)
         webhook_body_end(&lane->body);
     }
     const struct bytes text = webhook_body_text(&lane->body);
-    const enum err err = courier_post(&lane->call, lane->body.buffer, text.size,
-                                      webhook->options.secret, webhook->wall_ms / 1000);
+    enum err err = lane_find_address(lane);
+    if (err == ERR_OK) {
+        err = courier_post(&lane->call, lane->body.buffer, text.size, webhook->secret,
+                           webhook->wall_ms / 1000);
+    }
     if (err != ERR_OK) {
         lane_wait(lane, READ_AGAIN_MS);
         return;
@@ -447,6 +463,11 @@ void webhook_lane_ring(struct webhook_lane *lane, uint64_t id_least)
         lane->cursor = key;
     }
     lane->has_more = true;
+}
+
+void webhook_lane_hurry(struct webhook_lane *lane)
+{
+    lane->due_ns = 0;
 }
 
 struct outbox_key webhook_lane_sent_below(const struct webhook_lane *lane)

@@ -57,7 +57,7 @@ struct lane_event {
 };
 
 struct lane_options {
-    const char *url;   /* with the name of the event; borrowed */
+    const char *url;   /* with the name of the event; in webhook->urls, whose turn tells changes */
     const char *event; /* for the log; a literal */
     uint8_t queue;     /* enum outbox_queue */
     uint8_t lane;
@@ -87,6 +87,7 @@ struct webhook_lane {
     uint32_t run_first; /* while messages are read: the events that are looked for */
     struct webhook_body body;
     struct courier_call call;
+    uint32_t url_turn; /* of the address that it posts to */
     struct outbox_writer writer;
 };
 
@@ -100,6 +101,9 @@ void webhook_lane_ring(struct webhook_lane *lane, uint64_t id_least);
 
 /* Does what is due; gives when to look again, or UINT64_MAX. */
 uint64_t webhook_lane_run(struct webhook_lane *lane);
+
+/* The address has changed: no back-off of the former one holds. */
+void webhook_lane_hurry(struct webhook_lane *lane);
 
 /* Events below this are on their way: not to be dropped by others. */
 struct outbox_key webhook_lane_sent_below(const struct webhook_lane *lane);

@@ -199,7 +199,7 @@ static const struct config_key manager_keys[] = {
 };
 
 static const struct config_key webhook_keys[] = {
-    {"webhook.httpAddr", STRING(webhook_http_addr, ""),
+    {"webhook.httpAddr", STRING(webhook_http_addr, ""), RELOADABLE,
      .help = "Where events are posted to, with `?event=<name>` behind it."},
     {"webhook.grpcAddr", STRING(webhook_grpc_addr, ""),
      NO_EFFECT("webhooks are sent over HTTP only: set webhook.httpAddr")},
@@ -214,7 +214,7 @@ static const struct config_key webhook_keys[] = {
     {"webhook.focusEvents", LIST(webhook_events),
      .help = "The events that are sent: `msg.notify`, `msg.offline`, `user.onlinestatus`; "
              "empty: all."},
-    {"webhook.secret", STRING(webhook_secret, ""), OURS, SECRET,
+    {"webhook.secret", STRING(webhook_secret, ""), OURS, SECRET, RELOADABLE,
      .help = "Signs requests: `X-Jingu-Signature` is `sha256=` and the HMAC-SHA256 of "
              "`X-Jingu-Timestamp`, a dot and the body. Empty: requests are not signed."},
     {"webhook.outboxSize", SIZE(webhook_outbox_bytes, 1 * MIB, 1024 * TIB, "1G"), OURS,
@@ -223,20 +223,20 @@ static const struct config_key webhook_keys[] = {
      .help = "How long events wait, dead letters included."},
     {"webhook.url", UNUSED_STRING, NO_EFFECT("it does not exist; webhook.httpAddr does")},
     {"webhook.timeout", UNUSED_STRING, NO_EFFECT(WHY_UNKNOWN)},
-    {"agent.webhook.httpAddr", STRING(agent_webhook_http_addr, ""),
+    {"agent.webhook.httpAddr", STRING(agent_webhook_http_addr, ""), RELOADABLE,
      .help = "Where `msg.notify` of agent channels is posted to instead."},
     {"agent.webhook.maxPushCount", UNUSED_COUNT, NO_EFFECT(WHY_UNUSED)},
-    {"datasource.addr", STRING(datasource_addr, ""),
+    {"datasource.addr", STRING(datasource_addr, ""), RELOADABLE,
      .help = "Where the back end is asked who the system accounts are; empty: nothing is asked."},
     {"datasource.listsOn", BOOL(is_datasource_lists_on, "false"), OURS,
      .help = "Ask it for the members, the deny list and the allow list of channels as well. Its answers replace what is stored."},
     {"datasource.channelInfoOn", BOOL(is_datasource_info_on, "false"),
      .help = "Ask it for `large`, `ban` and `disband` of channels as well. Its answers replace what is stored."},
-    {"datasource.timeout", DURATION(datasource_timeout_ms, 10, 5 * MINUTE, "2s"), OURS,
+    {"datasource.timeout", DURATION(datasource_timeout_ms, 10, 5 * MINUTE, "2s"), OURS, RELOADABLE,
      .help = "How long an answer is waited for, and a message for what is asked of its channel."},
-    {"datasource.ttl", DURATION(datasource_ttl_ms, 100, 7 * DAY, "5m"), OURS,
+    {"datasource.ttl", DURATION(datasource_ttl_ms, 100, 7 * DAY, "5m"), OURS, RELOADABLE,
      .help = "How long an answer is fresh; then it is asked again."},
-    {"datasource.retry", DURATION(datasource_retry_ms, 100, DAY, "10s"), OURS,
+    {"datasource.retry", DURATION(datasource_retry_ms, 100, DAY, "10s"), OURS, RELOADABLE,
      .help = "How long a channel is not asked for again after that has failed."},
     {"datasource.answerSize", SIZE(datasource_answer_bytes, 4 * KIB, 64 * MIB, "1M"), OURS,
      .help = "The largest answer that is read."},

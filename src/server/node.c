@@ -62,6 +62,8 @@ struct node {
     bool has_bell;           /* there are webhooks */
     bool is_webhook_started;
     bool is_source_started;
+    bool has_webhook_addr; /* configured at the start */
+    bool has_agent_addr;
     bool is_readers_started;
     bool is_journal_started;
     bool is_http_started;
@@ -390,6 +392,8 @@ static enum err prepare_couriers(struct node *node, const struct config *config,
                                  const struct capacity *capacity)
 {
     node->notices = wanted_notices(config);
+    node->has_webhook_addr = config->webhook_http_addr[0] != '\0';
+    node->has_agent_addr = config->agent_webhook_http_addr[0] != '\0';
     if (node->notices == 0 && !has_source(capacity)) {
         return ERR_OK;
     }
@@ -414,10 +418,8 @@ static enum err start_webhook(struct node *node, const struct config *config,
         return ERR_OK;
     }
     const struct webhook_options options = {
-        .http_addr = config->webhook_http_addr,
-        .agent_http_addr = config->agent_webhook_http_addr,
+        .settings = node->settings[0].webhook,
         .notices = node->notices,
-        .secret = bytes_of_string(config->webhook_secret),
         .notify_interval_ms = (uint32_t)config->webhook_notify_interval_ms,
         .notify_count_max = (uint32_t)config->webhook_notify_count_max,
         .tries_max = (uint32_t)config->webhook_notify_tries_max,
@@ -447,12 +449,9 @@ static enum err start_source(struct node *node, const struct config *config,
         return ERR_OK;
     }
     const struct source_options options = {
-        .addr = config->datasource_addr,
+        .settings = node->settings[0].source,
         .asks_lists = config->is_datasource_lists_on,
         .asks_info = config->is_datasource_info_on,
-        .timeout_ms = (uint32_t)config->datasource_timeout_ms,
-        .ttl_ms = config->datasource_ttl_ms,
-        .retry_ms = config->datasource_retry_ms,
         .answer_bytes_max = config->datasource_answer_bytes,
         .memory_bytes = capacity->source_bytes,
         .store = node->store,
@@ -741,6 +740,44 @@ bool node_may_reload(const struct node *node)
     return settings_are_everywhere(&node->settings[node->settings_current]);
 }
 
+/* Is there such an address, as there was at the start? What goes by it cannot come or go. */
+static bool is_as_it_was(const char *key, const char *addr, bool was_given)
+{
+    const bool is_given = addr[0] != '\0';
+    if (is_given != was_given) {
+        LOG_WARN("reload_needs_restart", F_STR("key", key));
+    }
+    return is_given && was_given;
+}
+
+static struct source *source_to_tell(struct node *node, const struct settings *settings)
+{
+    const bool is_told =
+        is_as_it_was("datasource.addr", settings->source.addr, node->is_source_started);
+    return is_told ? &node->source : NULL;
+}
+
+static struct webhook *webhook_to_tell(struct node *node, const struct settings *settings)
+{
+    const struct webhook_settings *webhook = &settings->webhook;
+    const bool is_told =
+        is_as_it_was("webhook.httpAddr", webhook->http_addr, node->has_webhook_addr);
+    (void)is_as_it_was("agent.webhook.httpAddr", webhook->agent_http_addr, node->has_agent_addr);
+    return is_told && node->is_webhook_started ? &node->webhook : NULL;
+}
+
+static void hand_round(struct node *node, struct settings *settings)
+{
+    const struct settings_readers readers = {
+        .shards = node->shards,
+        .shards_count = node->cores_count,
+        .http = &node->http,
+        .source = source_to_tell(node, settings),
+        .webhook = webhook_to_tell(node, settings),
+    };
+    settings_hand_round(settings, &readers);
+}
+
 void node_reload(struct node *node, const struct config *config)
 {
     ASSERT(node_may_reload(node));
@@ -754,7 +791,7 @@ void node_reload(struct node *node, const struct config *config)
     settings->edge.node_id = before->edge.node_id;
     settings->edge.is_encryption_off = before->edge.is_encryption_off;
     settings->identity.node_id = before->identity.node_id;
-    settings_hand_round(settings, node->shards, node->cores_count, &node->http);
+    hand_round(node, settings);
     LOG_INFO("settings_reloaded");
 }
 

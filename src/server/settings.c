@@ -89,6 +89,17 @@ void settings_make(struct settings *settings, const struct config *config,
         .started_wall_ms = clock_wall_ms(),
     };
     settings->online_channel = bytes_of_string(config->online_command_channel_id);
+    settings->webhook = (struct webhook_settings){
+        .http_addr = config->webhook_http_addr,
+        .agent_http_addr = config->agent_webhook_http_addr,
+        .secret = bytes_of_string(config->webhook_secret),
+    };
+    settings->source = (struct source_settings){
+        .addr = config->datasource_addr,
+        .timeout_ms = (uint32_t)config->datasource_timeout_ms,
+        .ttl_ms = config->datasource_ttl_ms,
+        .retry_ms = config->datasource_retry_ms,
+    };
 }
 
 /* ---- Handing them round. ---- */
@@ -120,6 +131,20 @@ static void http_arrives(struct letter *letter, void *receiver)
     take_note(settings);
 }
 
+static void source_arrives(struct letter *letter, void *receiver)
+{
+    struct settings *settings = CONTAINER_OF(letter, struct settings_letter, letter)->settings;
+    source_take_settings(receiver, &settings->source);
+    take_note(settings);
+}
+
+static void webhook_arrives(struct letter *letter, void *receiver)
+{
+    struct settings *settings = CONTAINER_OF(letter, struct settings_letter, letter)->settings;
+    webhook_take_settings(receiver, &settings->webhook);
+    take_note(settings);
+}
+
 static void post(struct settings *settings, uint32_t index, struct mailbox *mailbox,
                  letter_fn *receive)
 {
@@ -128,16 +153,21 @@ static void post(struct settings *settings, uint32_t index, struct mailbox *mail
     mailbox_post(mailbox, &letter->letter);
 }
 
-void settings_hand_round(struct settings *settings, struct shard *const *shards,
-                         uint32_t shards_count, struct http *http)
+void settings_hand_round(struct settings *settings, const struct settings_readers *readers)
 {
-    ASSERT(shards_count <= SHARDS_MAX);
-    atomic_store(&settings->letters_away, shards_count + (http != NULL ? 1 : 0));
-    for (uint32_t i = 0; i < shards_count; i++) {
-        post(settings, i, &shards[i]->mailbox, shard_arrives);
+    const uint32_t has_source = readers->source != NULL ? 1 : 0;
+    const uint32_t has_webhook = readers->webhook != NULL ? 1 : 0;
+    ASSERT(readers->shards_count <= SHARDS_MAX);
+    atomic_store(&settings->letters_away, readers->shards_count + 1 + has_source + has_webhook);
+    for (uint32_t i = 0; i < readers->shards_count; i++) {
+        post(settings, i, &readers->shards[i]->mailbox, shard_arrives);
     }
-    if (http != NULL) {
-        post(settings, shards_count, &http->mailbox, http_arrives);
+    post(settings, SHARDS_MAX, &readers->http->mailbox, http_arrives);
+    if (readers->source != NULL) {
+        post(settings, SHARDS_MAX + 1, &readers->source->mailbox, source_arrives);
+    }
+    if (readers->webhook != NULL) {
+        post(settings, SHARDS_MAX + 2, &readers->webhook->mailbox, webhook_arrives);
     }
 }
 

@@ -16,6 +16,8 @@
 #include "chat/chat.h"
 #include "edge/edge.h"
 #include "edge/http.h"
+#include "edge/source.h"
+#include "edge/webhook.h"
 #include "server/config.h"
 
 struct capacity;
@@ -31,7 +33,7 @@ struct settings_secrets {
 
 struct settings;
 
-/* To one shard, or to the HTTP thread. Private to settings.c. */
+/* To one shard, to the HTTP thread, or to another. Private to settings.c. */
 struct settings_letter {
     struct letter letter;
     struct settings *settings;
@@ -44,10 +46,12 @@ struct settings {
     struct http_addresses addresses;
     struct http_identity identity;
     struct bytes online_channel; /* channel.onlineCmdChannelId */
+    struct source_settings source;
+    struct webhook_settings webhook;
 
     /* Private to settings.c. */
     _Atomic uint32_t letters_away;
-    struct settings_letter letters[SHARDS_MAX + 1];
+    struct settings_letter letters[SHARDS_MAX + 3];
 };
 
 void settings_draw(struct settings_secrets *secrets);
@@ -56,9 +60,16 @@ void settings_draw(struct settings_secrets *secrets);
 void settings_make(struct settings *settings, const struct config *config,
                    const struct capacity *capacity, const struct settings_secrets *secrets);
 
-/* Hands them round. The HTTP thread is told when it runs: `http` may be NULL. */
-void settings_hand_round(struct settings *settings, struct shard *const *shards,
-                         uint32_t shards_count, struct http *http);
+/* Who goes by settings. */
+struct settings_readers {
+    struct shard *const *shards;
+    uint32_t shards_count;
+    struct http *http;
+    struct source *source;   /* NULL: there is none, or it is not to be told */
+    struct webhook *webhook; /* likewise */
+};
+
+void settings_hand_round(struct settings *settings, const struct settings_readers *readers);
 
 /* Has everybody gone over to them? */
 bool settings_are_everywhere(const struct settings *settings);

@@ -6,8 +6,9 @@ import time
 import pytest
 
 from harness.api import Api
-from harness.receiver import Receiver
+from harness.receiver import Receiver, signature
 from harness.waiting import SCALE, SOON, eventually
+from test_settings_are_read_again import reload
 from test_the_back_end_is_told import b64, metric, outbox_is_empty, told  # noqa: F401
 
 pytestmark = pytest.mark.jingu_only(reason="the outbox is Jingu's")
@@ -223,3 +224,36 @@ def test_what_is_no_dead_letter_is_refused(told, start_server):
     quiet = Api(start_server())
     quiet.post("/webhook/resend", {"all": 1}).refused("no webhook is configured")
     assert quiet.get("/webhook/deadletters").bare() == {"dead_letters": [], "more": 0}
+
+
+def test_the_back_end_moves_while_the_server_runs(told, receiver, login):  # noqa: F811
+    server = told(webhook={"secret": "old"})
+    receiver.stop()
+    anna = login("anna", server)
+    told_ids = list(send_many(anna, "bob", range(10)).values())
+    eventually(lambda: metric(server, 'jingu_webhook_calls_total{result="away"}') > 0)
+    moved = Receiver().start()
+    try:
+        reload(server, webhook=server.settings["webhook"] | {"httpAddr": moved.url, "secret": "new"})
+        told_ids += send_many(anna, "bob", range(10, 20)).values()
+        eventually(lambda: len(moved.messages()) == 20)
+        assert [message["message_id"] for message in moved.messages()] == told_ids
+        eventually(lambda: len(moved.offline()) == 20 and moved.all("user.onlinestatus"))
+        assert all(post.headers["X-Jingu-Signature"] == signature("new", post) for post in moved.posts)
+        reload(server, webhook=server.settings["webhook"] | {"httpAddr": "no URL"})
+        eventually(lambda: "webhook_settings_refused" in server.log())
+        send_many(anna, "bob", [20])
+        eventually(lambda: len(moved.messages()) == 21)
+        eventually(lambda: outbox_is_empty(server))
+    finally:
+        moved.stop()
+
+
+def test_a_webhook_that_comes_or_goes_needs_a_restart(start_server, told, receiver):  # noqa: F811
+    server = told()
+    reload(server, webhook={"httpAddr": ""}, agent={"webhook": {"httpAddr": receiver.url}})
+    eventually(lambda: "reload_needs_restart key=webhook.httpAddr" in server.log())
+    eventually(lambda: "reload_needs_restart key=agent.webhook.httpAddr" in server.log())
+    other = start_server()
+    reload(other, webhook={"httpAddr": receiver.url})
+    eventually(lambda: "reload_needs_restart key=webhook.httpAddr" in other.log())

@@ -8,6 +8,7 @@ import pytest
 from harness.api import Api
 from harness.data_source import DataSource
 from harness.waiting import SCALE, eventually
+from test_settings_are_read_again import reload
 from test_the_back_end_is_told import metric
 
 pytestmark = pytest.mark.jingu_only(reason="the reference asks for nothing but the system accounts, and once")
@@ -402,3 +403,49 @@ def test_a_stop_in_the_middle_answers_everybody(lists, source, login):
     began = time.monotonic()
     server.stop()
     assert time.monotonic() - began < 8 * SCALE
+
+# -- settings that change ----------------------------------------------------------------------------------------------------
+
+
+def test_the_back_end_moves_while_the_server_runs(lists, source, login):
+    server = lists(datasource={"ttl": "1h", "retry": "1h"})
+    source.knows_system("old")
+    source.knows_group("g1", "anna")
+    anna = login("anna", server)
+    eventually(lambda: source.asked("getSystemUIDs") > 0)
+    anna.tell("g1", b"x", 2)
+    moved = DataSource().start()
+    try:
+        moved.knows_system("new")
+        moved.knows_group("g2", "bob")
+        reload(server, datasource=server.settings["datasource"] | {"addr": moved.url})
+        new = login("new", server)
+        eventually(lambda: new.say("g2", b"x", 2).reason == MAY)
+        assert anna.say("g2", b"x", 2).reason == NOT_MEMBER
+        assert login("old", server).say("g2", b"x", 2).reason == NOT_MEMBER
+        assert source.asked("getSubscribers", "g2") == 0 and moved.asked("getSubscribers", "g2") == 1
+        anna.tell("g1", b"x", 2)
+        assert moved.asked("getSubscribers", "g1") == 0, "what was answered is still fresh"
+        reload(server, datasource=server.settings["datasource"] | {"addr": "no URL"})
+        eventually(lambda: "datasource_address_refused" in server.log())
+    finally:
+        moved.stop()
+
+
+def test_the_times_change_while_the_server_runs(lists, source):
+    server = lists(datasource={"ttl": "1h"})
+    source.knows_system("notice")
+    eventually(lambda: source.asked("getSystemUIDs") > 0)
+    reload(server, datasource=server.settings["datasource"] | {"ttl": "100ms"})
+    eventually(lambda: source.asked("getSystemUIDs") > 3)
+
+
+def test_a_data_source_that_comes_or_goes_needs_a_restart(start_server, lists, source):
+    server = lists()
+    source.knows_system("notice")
+    eventually(lambda: source.asked("getSystemUIDs") > 0)
+    reload(server, datasource={"addr": ""})
+    eventually(lambda: "reload_needs_restart key=datasource.addr" in server.log())
+    other = start_server()
+    reload(other, datasource={"addr": source.url})
+    eventually(lambda: "reload_needs_restart key=datasource.addr" in other.log())
