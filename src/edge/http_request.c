@@ -280,9 +280,21 @@ static uint64_t announced_size(const struct http_request *request)
     return parse_number(find_header(request, MHD_HTTP_HEADER_CONTENT_LENGTH), UINT64_MAX);
 }
 
+/* Whoever takes us for a proxy gives the whole URL (RFC 9112, 3.2.2). */
+static struct bytes path_of_target(struct bytes target)
+{
+    const struct bytes scheme = BYTES_OF("http://");
+    if (!bytes_begin_with(target, scheme)) {
+        return target;
+    }
+    const struct bytes rest = bytes_skip(target, scheme.size);
+    const uint8_t *slash = rest.size > 0 ? memchr(rest.data, '/', rest.size) : NULL;
+    return slash != NULL ? bytes_skip(rest, (size_t)(slash - rest.data)) : BYTES_OF("/");
+}
+
 bool http_request_begin(struct http_request *request, const char *method, const char *path)
 {
-    request->path = bytes_of_string(path);
+    request->path = path_of_target(bytes_of_string(path));
     request->refusal = find_refusal(request, method);
     const uint64_t size = announced_size(request);
     if (request->refusal == HTTP_REFUSED_NOT &&

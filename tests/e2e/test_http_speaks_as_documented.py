@@ -149,6 +149,14 @@ def test_a_trailing_slash_is_redirected(api, method, status):
     assert reply.headers["Location"].endswith("/health" if method == "GET" else "/channel")
 
 
+@pytest.mark.parametrize("target, status", [("http://im.example.com:5001/health", 200), ("http://x/nowhere", 404), ("http://x", 404)])
+def test_a_target_may_be_a_whole_url(server, target, status):
+    with socket.create_connection(("127.0.0.1", server.http_port), timeout=SOON) as connection:
+        connection.sendall(f"GET {target} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".encode())
+        answer = b"".join(iter(lambda: connection.recv(4096), b""))
+    assert answer.startswith(f"HTTP/1.1 {status} ".encode())
+
+
 def test_health(api):
     reply = api.get("/health")
     assert reply.body == {"status": "ok"}
