@@ -114,6 +114,7 @@ static void report_channels(struct bench_report *report, const struct bench_opti
     bench_report_count(report, "channels", "channels", options->channels_count);
     bench_report_count(report, "conversations", "of one user", options->conversations_count);
     bench_report_count(report, "depth", "messages written to each, before", options->depth);
+    bench_report_count(report, "talk", "so many before the next has its turn", options->talk);
     bench_report_count(report, "limit", "messages of a page", options->limit);
     bench_report_count(report, "rate", "requests a second; 0: one after the other", options->rate);
 }

@@ -8,7 +8,6 @@
 #define NS_PER_MS     1000000ULL
 #define NS_PER_S      1000000000ULL
 #define STALL_NS_MAX  (30u * NS_PER_S) /* nothing acknowledged for so long: the server hangs */
-#define TALK_MESSAGES 50u /* written to a channel before the next has its turn, as people do */
 #define NUMBERS_SHIFT 20u /* so many numbers a millisecond of the wall clock */
 
 uint32_t bench_fill_users_count(const struct bench_options *options)
@@ -113,11 +112,12 @@ static uint32_t channel_of(const struct bench_fill *fill, uint32_t user, uint64_
 {
     const uint64_t depth = fill->engine->options->depth;
     const uint64_t channels = bench_fill_user_channels(fill, user);
-    const uint64_t rounds = (depth + TALK_MESSAGES - 1) / TALK_MESSAGES;
-    const uint64_t full = (rounds - 1) * TALK_MESSAGES * channels;
-    const uint64_t of_last = depth - (rounds - 1) * TALK_MESSAGES;
+    const uint64_t talk = fill->engine->options->talk;
+    const uint64_t rounds = (depth + talk - 1) / talk;
+    const uint64_t full = (rounds - 1) * talk * channels;
+    const uint64_t of_last = depth - (rounds - 1) * talk;
     const uint64_t place =
-        sent < full ? sent / TALK_MESSAGES % channels : (sent - full) / of_last % channels;
+        sent < full ? sent / talk % channels : (sent - full) / of_last % channels;
     return user + (uint32_t)place * fill->users_count;
 }
 

@@ -54,6 +54,7 @@ static const struct option options[] = {
     NUMBER("--channels", channels_count, "N", IN(SYNC), 1000, 1, 10000000, "channels with a past"),
     NUMBER("--conversations", conversations_count, "N", IN(SYNC), 100, 1, 100000, "of them are one user's"),
     NUMBER("--depth", depth, "N", IN(SYNC), 100, 0, 100000, "messages are written to each of them, before"),
+    NUMBER("--talk", talk, "N", IN(SYNC), 50, 1, 100000, "of them before the next channel has its turn"),
     NUMBER("--limit", limit, "N", IN(SYNC), 100, 1, 10000, "messages of a page"),
     NUMBER("--requests", requests_max, "N", IN(SYNC), 0, 1, UINT32_MAX, "of each kind at most; without it as many as the time allows"),
     NUMBER("--run", run, "N", IN(SYNC), 0, 1, UINT32_MAX, "names users and channels: the same again finds what was written"),

@@ -64,6 +64,7 @@ struct bench_options {
     /* What they do. */
     uint32_t payload_bytes;
     uint32_t depth; /* messages that are written to each channel, before */
+    uint32_t talk;  /* of them, so many one after the other before the next channel has its turn */
     uint32_t limit; /* messages of a page */
     uint32_t requests_max;
     uint32_t rate;
