@@ -323,8 +323,7 @@ static void report(const struct clients *clients, const struct rusage *usage)
 {
     printf("recv p50 ms\t%.2f\n", (double)histogram_percentile_ns(&clients->recv, 500000) / 1e6);
     printf("recv p99 ms\t%.2f\n", (double)histogram_percentile_ns(&clients->recv, 990000) / 1e6);
-    printf("CPU us per delivery\t%.1f\n",
-           (double)worked_us(usage) / (double)clients->delivered_count);
+    printf("CPU s/million\t%.1f\n", (double)worked_us(usage) / (double)clients->delivered_count);
     printf("context switches per delivery\t%.2f\n",
            (double)(usage->ru_nvcsw + usage->ru_nivcsw) / (double)clients->delivered_count);
 }

@@ -16,6 +16,7 @@ import urllib.request
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 BINARY = ROOT / "build/release/src/cli/jingu"
+FLOOR = ROOT / "build/release/bench/floor"
 
 
 def machine():
@@ -95,6 +96,16 @@ def bench(server, scenario, binary=BINARY, **options):
         if not figures.exists():
             raise SystemExit(f"{' '.join(map(str, command))}\n{done.stderr}")
         return json.loads(figures.read_text())
+
+
+def floor(**options):
+    """What the kernel alone takes (bench/floor.c): the figures that it prints, by their names."""
+    with tempfile.TemporaryDirectory(prefix="jingu-bench-") as directory:
+        command = [FLOOR, "--folder", directory]
+        for name, value in options.items():
+            command += [f"--{name.replace('_', '-')}", str(value)]
+        told = subprocess.run(list(map(str, command)), capture_output=True, text=True, check=True).stdout
+    return {name: float(value) for name, _, value in (line.partition("\t") for line in told.splitlines())}
 
 
 def at(figures, path):

@@ -8,7 +8,7 @@
 #define NS_PER_MS     1000000ULL
 #define NS_PER_S      1000000000ULL
 #define STALL_NS_MAX  (30u * NS_PER_S) /* nothing acknowledged for so long: the server hangs */
-#define NUMBERS_SHIFT 20u /* so many numbers a millisecond of the wall clock */
+#define NUMBERS_SHIFT 20u              /* so many numbers a millisecond of the wall clock */
 
 uint32_t bench_fill_users_count(const struct bench_options *options)
 {
