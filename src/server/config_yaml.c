@@ -156,10 +156,25 @@ static enum yaml_step take_key(struct yaml_reading *reading, const yaml_event_t 
     return YAML_GO_ON;
 }
 
+/* Of a cluster nearly nothing has an effect here, and documents name keys by the dozen that no
+ * release has read: a file with them must start. */
+static bool is_of_cluster(struct bytes name)
+{
+    const char *section = "cluster.";
+    return name.size > strlen(section) &&
+           strncasecmp((const char *)name.data, section, strlen(section)) == 0;
+}
+
 static void report_unknown(struct yaml_reading *reading)
 {
     char nearest[CONFIG_NEAREST_BYTES_MAX];
     const struct bytes name = name_of(reading);
+    if (is_of_cluster(name)) {
+        config_warning(reading->report, reading->key_place,
+                       "unknown key \"%.*s\" is not used: this server is a single node",
+                       (int)name.size, name.data);
+        return;
+    }
     /* Looking for the nearest is not free; a message that is not kept needs none. */
     const bool is_kept = reading->report->faults_count < CONFIG_FAULTS_MAX;
     if (is_kept && config_key_nearest(name, nearest)) {

@@ -90,6 +90,21 @@ TEST(an_unknown_section_is_one_fault_and_what_follows_is_still_read)
     unload(&loaded);
 }
 
+TEST(an_unknown_key_of_the_cluster_is_named_and_the_file_starts)
+{
+    struct loaded loaded = load_well("cluster:\n"
+                                     "  keepAliveTime: 30s\n"
+                                     "  tls: {enable: true, certFile: a}\n"
+                                     "  nodeId: 7\n");
+    CHECK_EQ(loaded.config->node_id, 7);
+    CHECK_EQ(loaded.report->warnings_count, 2);
+    CHECK_EQ(loaded.report->warnings[0].place.line, 2);
+    CHECK_STRING(loaded.report->warnings[0].text,
+                 "unknown key \"cluster.keepAliveTime\" is not used: this server is a single node");
+    CHECK(strstr(loaded.report->warnings[1].text, "\"cluster.tls\"") != NULL);
+    unload(&loaded);
+}
+
 TEST(a_key_may_be_given_once)
 {
     check_refused("mode: test\nMODE: release\n", 2, 1, "already given in line 1");
