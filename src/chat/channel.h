@@ -22,6 +22,7 @@
 #pragma once
 
 #include "base/list.h"
+#include "chat/facts.h"
 #include "chat/op.h"
 #include "memory/budget.h"
 #include "shard/readers.h"
@@ -69,6 +70,8 @@ struct channel {
     enum err loaded;
     struct channel_state loaded_state;
     uint32_t loaded_number; /* the slot's largest, if the channel is not stored */
+    /* Of those who sent first since member_version was raised. */
+    struct facts_kept facts[FACTS_KEPT];
     uint16_t id_size;
     uint8_t id[]; /* internal */
 };

@@ -89,6 +89,13 @@ static struct facts_slot *facts_slot(const struct facts_cache *cache, const stru
 bool facts_find(const struct facts_cache *cache, const struct channel *channel,
                 uint64_t sender_hash, struct facts *out_facts)
 {
+    for (uint32_t i = 0; i < FACTS_KEPT; i++) {
+        const struct facts_kept *kept = &channel->facts[i];
+        if (kept->version == channel->member_version && kept->sender_hash == sender_hash) {
+            *out_facts = kept->facts;
+            return true;
+        }
+    }
     const struct facts_slot *slot = facts_slot(cache, channel, sender_hash);
     if (slot->version != channel->member_version || slot->channel_hash != channel->hash ||
         slot->sender_hash != sender_hash) {
@@ -98,9 +105,17 @@ bool facts_find(const struct facts_cache *cache, const struct channel *channel,
     return true;
 }
 
-void facts_keep(struct facts_cache *cache, const struct channel *channel, uint64_t sender_hash,
+void facts_keep(struct facts_cache *cache, struct channel *channel, uint64_t sender_hash,
                 uint32_t version, const struct facts *facts)
 {
+    for (uint32_t i = 0; i < FACTS_KEPT; i++) {
+        struct facts_kept *kept = &channel->facts[i];
+        if (kept->version != channel->member_version || kept->sender_hash == sender_hash) {
+            *kept = (struct facts_kept){
+                .sender_hash = sender_hash, .version = version, .facts = *facts};
+            return;
+        }
+    }
     *facts_slot(cache, channel, sender_hash) = (struct facts_slot){
         .channel_hash = channel->hash,
         .sender_hash = sender_hash,

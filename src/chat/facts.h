@@ -1,7 +1,8 @@
 /*
  * facts.h -- what must be known of a sender to decide whether he may send, and who decides.
  *
- * The facts of a sender in a channel are read from the lists and kept in a
+ * The facts of a sender in a channel are read from the lists. The channel itself
+ * keeps those of two senders, which is all that a pair has; those of more are kept in a
  * small table, which forgets by being overwritten. They are true as long as the
  * channel's member version is the one they were read under.
  */
@@ -22,6 +23,15 @@ struct facts {
     bool has_allow_list;   /* one with anybody on it; known of a member who is on no other list */
     bool is_stranger_free; /* pair: the receiver takes strangers */
 };
+
+/* Of one sender, in the channel. */
+struct facts_kept {
+    uint64_t sender_hash;
+    uint32_t version; /* 0: empty */
+    struct facts facts;
+};
+
+#define FACTS_KEPT 2
 
 #define FACTS_SLOTS 2048 /* a power of two: 64 KiB a shard */
 
@@ -52,7 +62,7 @@ MUST_USE enum err facts_read(const struct facts_question *question, enum store_w
 /* True and sets `out_facts`, if they are known. */
 bool facts_find(const struct facts_cache *cache, const struct channel *channel,
                 uint64_t sender_hash, struct facts *out_facts);
-void facts_keep(struct facts_cache *cache, const struct channel *channel, uint64_t sender_hash,
+void facts_keep(struct facts_cache *cache, struct channel *channel, uint64_t sender_hash,
                 uint32_t version, const struct facts *facts);
 
 /* Can this send be decided without facts? Then sets the reason (semantics 2.6, checks 4 to 12 and
