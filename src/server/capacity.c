@@ -17,6 +17,7 @@
 #define SHARD_BYTES_MIN    (2u * MIB)
 #define CACHE_BYTES_MIN    (4u * MIB)
 #define FILTERS_BYTES_MIN  (MIB / 2)
+#define SMALL_BYTES        (64u * MIB) /* to divide: what is more is given more freely */
 #define MEMTABLE_BYTES_MIN (4u * MIB)
 #define HTTP_BYTES_MIN     (7u * MIB / 2)
 /* A message of 64 KiB in base64, with what is around it. */
@@ -48,6 +49,11 @@ static void add_line(struct capacity *capacity, const char *holder, uint64_t byt
 static uint64_t at_least(uint64_t value, uint64_t smallest)
 {
     return value > smallest ? value : smallest;
+}
+
+static uint64_t beyond(uint64_t value, uint64_t threshold)
+{
+    return value > threshold ? value - threshold : 0;
 }
 
 static uint64_t at_most(uint64_t value, uint64_t largest)
@@ -141,7 +147,7 @@ static bool divide(const struct config *config, uint64_t descriptors_max, uint64
     const uint64_t free = all > fixed ? all - fixed : 0; /* what there is to divide */
     plan.cache_bytes = at_least(free / 8, CACHE_BYTES_MIN);
     plan.memtables_bytes = at_least(free / 8, MEMTABLE_BYTES_MIN);
-    plan.filters_bytes = at_least(free / 32, FILTERS_BYTES_MIN);
+    plan.filters_bytes = at_least(free / 32, FILTERS_BYTES_MIN) + beyond(free, SMALL_BYTES) / 32;
     plan.http_bytes = at_least(free / 12, HTTP_BYTES_MIN);
     plan.http = plan_http(plan.http_bytes, config);
     plan.webhook_bytes = has_webhook(config) ? at_least(all / 32, WEBHOOK_MEMORY_MIN) : 0;

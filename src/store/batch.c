@@ -34,6 +34,7 @@ struct batch_log {
     uint32_t chunk_first; /* the first message of the chunk */
     uint32_t chunk_last;
     uint32_t table_at; /* its entry in by_log */
+    bool is_new;       /* its first message here is the first of all */
 };
 
 /* The last message of a sender in a log. */
@@ -334,6 +335,7 @@ static void message_add(struct store_batch *batch, const struct store_message *m
     struct batch_log *log = batch_log(batch, message->log, log_hash);
     if (log->next_seq != message->seq) {
         ASSERT(log->next_seq < message->seq);
+        log->is_new = log->is_new || message->seq == 1;
         chunk_put(batch, log); /* seqs were left out: a chunk has none missing */
         log->next_seq = message->seq;
     }
@@ -446,7 +448,9 @@ static void batch_remember(struct store_batch *batch)
         send_filters_enter(filters);
         for (uint32_t i = begin; i < end; i++) {
             const struct batch_message *message = &batch->messages[i];
-            send_filters_add(filters, batch->logs[message->log_index].log, message->send);
+            struct batch_log *log = &batch->logs[message->log_index];
+            send_filters_add(filters, log->log, message->send, log->is_new);
+            log->is_new = false;
         }
         send_filters_leave(filters);
     }

@@ -2,26 +2,30 @@
  * send_filters.h -- knows of most sends that they are new, without looking them up.
  *
  * Each SEND must be compared with all that its sender sent before (semantics 3.4), and
- * nearly all of them are new. For each log in use a Bloom filter of its sends, two bytes
- * for each, answers that from one cache line. "New" is certain; "perhaps not" is wrong
- * about once in five hundred times, and is settled on the disk (sends.h).
+ * nearly all of them are new. Each log in use has a filter of its sends that answers that
+ * from a cache line or two. A short log has a list of tags, 16 bits of the hash of each
+ * send: 32 bytes for five messages, 64 for twenty-one, and a longer list is made by
+ * copying. A log of more than 256 messages has a Bloom filter, 12 to 18 bits for each.
+ * "New" is certain; "perhaps not" is wrong once in two hundred times or less, and is
+ * settled on the disk (sends.h).
  *
- * A filter is reserved, then loaded from the disk, then used. What is committed while it
- * loads is added at once, so that it misses nothing that is committed after the
- * reservation; what was committed before is on the disk when loading begins. A log that
- * outgrows its filter goes on using it while a larger one loads. The logs that were used
- * longest ago make room.
+ * The filter of a log whose first message is committed begins with that message: there is
+ * nothing to be read. Any other is reserved, then loaded from the disk, then used. What is
+ * committed while it loads is added at once, so that it misses nothing that is committed
+ * after the reservation; what was committed before is on the disk when loading begins. A
+ * log that outgrows its filter goes on using it while a larger one loads. Logs that were
+ * not used lately make room (filter_room.h).
  *
  * Promises:
  *   (1) SEND_IS_NEW is never wrong, if every commit is added before it is reported;
  *   (2) memory is the region given at opening, whatever is asked.
  *
- * Any thread; a lock is held for the time of a few cache misses. Private to the store
- * layer.
+ * Any thread; a lock is held for the time of a few cache misses, some hundred when room is
+ * short. Private to the store layer.
  */
 #pragma once
 
-#include "store/buddy.h"
+#include "store/filter_room.h"
 #include "store/row.h"
 #include "system/thread.h"
 
@@ -43,13 +47,7 @@ enum send_care {
 /* Private to send_filters.c. */
 struct send_filters {
     struct monitor monitor; /* guards everything below */
-    struct buddy buddy;
-    uint32_t *buckets; /* places of the first filter of each chain */
-    uint32_t buckets_count;
-    uint32_t newest; /* the ends of the list by use */
-    uint32_t oldest;
-    uint32_t rests_count; /* calls of send_filters_rest */
-    struct budget *budget;
+    struct filter_room room;
 };
 
 MUST_USE enum err send_filters_open(struct send_filters *filters, struct budget *budget,
@@ -66,7 +64,7 @@ void send_filters_clear(struct send_filters *filters);
 
 /* Gives up the filters of logs that nobody asked about since the last call but one, and the pages
  * that are free then; they are made again from the disk when somebody asks. Gives the bytes of what
- * was given up. */
+ * was given up. Belongs to one thread. */
 uint64_t send_filters_rest(struct send_filters *filters);
 
 /* Is the send new? `out_wants_care`: the log should be tended; said once in a while. */
@@ -76,7 +74,7 @@ enum send_answer send_filters_ask(struct send_filters *filters, struct log_ref l
 /* What should be done for the log now. */
 enum send_care send_filters_care(struct send_filters *filters, struct log_ref log);
 
-/* Reserves a filter for at least `count` sends, beside one that is too small. False: another
+/* Reserves a filter for a log of `count` messages, beside one that is too small. False: another
  * thread is loading it, or there is no room. True: the caller loads, and then finishes. */
 MUST_USE bool send_filters_begin(struct send_filters *filters, struct log_ref log, uint64_t count);
 
@@ -91,8 +89,9 @@ void send_filters_finish(struct send_filters *filters, struct log_ref log, bool 
 /* The log was paged; so many messages are not in pages now. */
 void send_filters_paged(struct send_filters *filters, struct log_ref log, uint64_t unpaged_count);
 
-/* A committed message; `send` is 0 if it is not to be found. */
-void send_filters_add(struct send_filters *filters, struct log_ref log, uint64_t send);
+/* A committed message; `send` is 0 if it is not to be found. `is_first`: of its log, ever. */
+void send_filters_add(struct send_filters *filters, struct log_ref log, uint64_t send,
+                      bool is_first);
 
 /* Around several calls of send_filters_add. */
 void send_filters_enter(struct send_filters *filters);

@@ -1,6 +1,7 @@
 #include "store/sends.h"
 
 #include "base/assert.h"
+#include "store/log_end.h"
 #include "store/log_walk.h"
 #include "store/message_log.h"
 #include "store/store_private.h"
@@ -9,9 +10,11 @@
 #define PAGE_BYTES      (1 + SENDS_PAGE_COUNT * sizeof(uint64_t))
 #define PAGE_WRITES_MAX 16u /* pages of one write */
 
-/* The pages of a log, and the chunks for where there are none. */
+/* The pages of a log, and the chunks for where there are none. A log that is too short for a page
+ * is not asked for any: to look for what is not there costs as much as to find something. */
 struct send_walk {
     struct scan pages;
+    bool may_have_pages;
     struct log_walk chunks;
 };
 
@@ -28,10 +31,12 @@ uint64_t sends_hash(const struct store *store, uint64_t sender_hash, struct byte
     return hash == 0 ? 1 : hash;
 }
 
-static enum err send_walk_open(struct send_walk *walk, struct store *store, struct log_ref log)
+static enum err send_walk_open(struct send_walk *walk, struct store *store, struct log_ref log,
+                               uint64_t last_seq)
 {
     enum err err = walk_open(&walk->chunks, store, STORE_MAY_BLOCK, log);
-    if (err != ERR_OK) {
+    walk->may_have_pages = last_seq >= SENDS_PAGE_COUNT;
+    if (err != ERR_OK || !walk->may_have_pages) {
         return err;
     }
     key_of_log(&walk->pages.begin, log);
@@ -44,8 +49,15 @@ static enum err send_walk_open(struct send_walk *walk, struct store *store, stru
 
 static enum err send_walk_close(struct send_walk *walk, enum err err)
 {
-    err = scan_close(&walk->pages, err);
+    if (walk->may_have_pages) {
+        err = scan_close(&walk->pages, err);
+    }
     return scan_close(&walk->chunks.scan, err);
+}
+
+static bool send_walk_has_page(const struct send_walk *walk)
+{
+    return walk->may_have_pages && scan_has_row(&walk->pages);
 }
 
 /* The page in hand: its first seq, and its hashes, until the walk moves. */
@@ -94,11 +106,13 @@ static enum err load_chunks(struct send_walk *walk, uint64_t seq_min, uint64_t s
 static enum err load_all(struct send_walk *walk, uint64_t seq_min, uint64_t *out_paged_seq)
 {
     struct store *store = walk->chunks.scan.store;
-    struct key key;
-    key_of_page(&key, walk->chunks.log, (seq_min - 1) / SENDS_PAGE_COUNT);
-    scan_seek(&walk->pages, &key);
     uint64_t next_seq = seq_min;
-    while (scan_has_row(&walk->pages)) {
+    if (walk->may_have_pages) {
+        struct key key;
+        key_of_page(&key, walk->chunks.log, (seq_min - 1) / SENDS_PAGE_COUNT);
+        scan_seek(&walk->pages, &key);
+    }
+    while (send_walk_has_page(walk)) {
         uint64_t first_seq = 0;
         struct reader reader;
         enum err err = page_take(walk, &first_seq, &reader);
@@ -116,11 +130,11 @@ static enum err load_all(struct send_walk *walk, uint64_t seq_min, uint64_t *out
     return load_chunks(walk, next_seq, UINT64_MAX);
 }
 
-static enum err load_reserved(struct store *store, struct log_ref log, uint64_t seq_min,
-                              uint64_t *out_paged_seq)
+static enum err load_reserved(struct store *store, struct log_ref log, uint64_t last_seq,
+                              uint64_t seq_min, uint64_t *out_paged_seq)
 {
     struct send_walk walk;
-    const enum err err = send_walk_open(&walk, store, log);
+    const enum err err = send_walk_open(&walk, store, log, last_seq);
     return err == ERR_OK ? send_walk_close(&walk, load_all(&walk, seq_min, out_paged_seq)) : err;
 }
 
@@ -129,18 +143,19 @@ static enum err load_reserved(struct store *store, struct log_ref log, uint64_t 
 static enum err load_filter(struct store *store, struct log_ref log, bool *out_is_loaded)
 {
     *out_is_loaded = false;
-    uint64_t last_seq = 0;
-    enum err err = store_last_seq(store, STORE_MAY_BLOCK, log, &last_seq);
+    struct log_end end;
+    enum err err = store_log_end(store, log, &end);
     if (err != ERR_OK) {
         return err;
     }
+    const uint64_t last_seq = end.last_seq;
     const uint64_t seq_min = last_seq > SENDS_SEARCHED_MAX ? last_seq - SENDS_SEARCHED_MAX + 1 : 1;
     if (!gate_enter(&store->gate)) {
         return ERR_IO;
     }
     if (send_filters_begin(&store->filters, log, last_seq - seq_min + 1)) {
         uint64_t paged_seq = 0;
-        err = load_reserved(store, log, seq_min, &paged_seq);
+        err = load_reserved(store, log, last_seq, seq_min, &paged_seq);
         *out_is_loaded = err == ERR_OK;
         send_filters_finish(&store->filters, log, err == ERR_OK,
                             last_seq > paged_seq ? last_seq - paged_seq : 0);
@@ -235,7 +250,7 @@ static enum err page_all(struct send_walk *walk, struct page_writer *writer)
 static enum err page_log(struct store *store, struct log_ref log)
 {
     struct send_walk walk;
-    enum err err = send_walk_open(&walk, store, log);
+    enum err err = send_walk_open(&walk, store, log, UINT64_MAX);
     if (err != ERR_OK) {
         return err;
     }
@@ -289,8 +304,10 @@ static enum err search_all(struct send_walk *walk, uint64_t send, uint64_t *out_
     uint64_t seq_max = walk_last_seq(&walk->chunks);
     const uint64_t seq_min = seq_max > SENDS_SEARCHED_MAX ? seq_max - SENDS_SEARCHED_MAX + 1 : 1;
     *out_seq = 0;
-    rocksdb_iter_seek_to_last(walk->pages.rows);
-    while (err == ERR_OK && scan_has_row(&walk->pages) && *out_seq == 0 && seq_max >= seq_min) {
+    if (walk->may_have_pages) {
+        rocksdb_iter_seek_to_last(walk->pages.rows);
+    }
+    while (err == ERR_OK && send_walk_has_page(walk) && *out_seq == 0 && seq_max >= seq_min) {
         uint64_t first_seq = 0;
         struct reader reader;
         err = page_take(walk, &first_seq, &reader);
@@ -316,8 +333,12 @@ static enum err search_all(struct send_walk *walk, uint64_t send, uint64_t *out_
 static enum err search_log(struct store *store, struct log_ref log, uint64_t send,
                            uint64_t *out_seq)
 {
+    struct log_end end;
+    enum err err = store_log_end(store, log, &end);
     struct send_walk walk;
-    enum err err = send_walk_open(&walk, store, log);
+    if (err == ERR_OK) {
+        err = send_walk_open(&walk, store, log, end.last_seq);
+    }
     if (err != ERR_OK) {
         return err;
     }

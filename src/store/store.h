@@ -42,8 +42,8 @@ struct store_options {
     const char *path;         /* borrowed for the life of the store */
     uint64_t cache_bytes;     /* strict limit of the block cache, indexes and filters included */
     uint64_t memtables_bytes; /* cap on all memtables together */
-    uint64_t filters_bytes;   /* filters of sends: two to five bytes for each message of the logs in
-                                 use, 128 for a log at least; those used longest ago make room */
+    uint64_t filters_bytes;   /* filters of sends: about two bytes for each message of the logs in
+                                 use, 32 for a log at least; those not used lately make room */
     uint32_t files_open_max;  /* tables kept open; the write-ahead log comes on top */
     uint32_t threads_count;   /* background flushes and compactions at once; at least 2 */
     bool is_new_allowed;      /* an absent or empty directory becomes a database */

@@ -320,9 +320,21 @@ static void round_of_logins(struct script *script)
     end_round(script);
 }
 
+/* A quiet time has come: what can be made again is given back, and made again as it is needed. */
+static void rest(struct script *script)
+{
+    struct store_rest given_back;
+    for (uint32_t i = 0; i < 2; i++) {
+        store_rest(script->store, &given_back);
+    }
+}
+
 static void round_any(struct script *script)
 {
     const uint32_t dice = below(script, 1000);
+    if (chance(script, 3)) {
+        rest(script);
+    }
     if (dice < 20) {
         crash(script);
     } else if (dice < 30) {

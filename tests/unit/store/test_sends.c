@@ -147,6 +147,48 @@ TEST(every_send_of_every_log_is_known_for_ever)
     fixture_deinit(&fixture);
 }
 
+/* Many short logs, of which half have room for a filter: each that is asked for displaces others,
+ * and what is answered from memory is right all the same. */
+TEST(sends_of_more_logs_than_there_is_room_for_are_known_and_new_ones_are_new)
+{
+    struct fixture fixture;
+    fixture_init(&fixture);
+    fixture_open(&fixture);
+    static uint64_t last_seqs[8000];
+    static uint8_t rows[FIXTURE_MESSAGES_MAX][256];
+    uint32_t cached_count = 0;
+    uint32_t asked_count = 0;
+    for (uint32_t step = 0; step < 120; step++) {
+        for (uint32_t i = 0; i < FIXTURE_MESSAGES_MAX; i++) {
+            const uint32_t index = (uint32_t)prng_below(prng, COUNT_OF(last_seqs));
+            const struct log_ref log = {.channel = {.slot = 2, .number = index + 1}};
+            add_one(&fixture, log, ++last_seqs[index], rows[i]);
+        }
+        fixture_commit(&fixture);
+        for (uint32_t i = 0; i < 200; i++) {
+            const uint32_t index = (uint32_t)prng_below(prng, COUNT_OF(last_seqs));
+            const struct log_ref log = {.channel = {.slot = 2, .number = index + 1}};
+            const uint64_t last_seq = last_seqs[index];
+            uint64_t seq = 0;
+            enum err err = find(&fixture, STORE_CACHED_ONLY, log, last_seq + 1, &seq);
+            asked_count++;
+            cached_count += err == ERR_ABSENT ? 1 : 0;
+            if (err == ERR_AGAIN) {
+                err = find(&fixture, STORE_MAY_BLOCK, log, last_seq + 1, &seq);
+            }
+            CHECK_EQ(err, ERR_ABSENT);
+            if (last_seq > 0) {
+                check_known(&fixture, log, 1 + prng_below(prng, last_seq));
+            }
+        }
+        if (step % 40 == 39) {
+            fixture_restart(&fixture);
+        }
+    }
+    CHECK(cached_count > asked_count / 5);
+    fixture_deinit(&fixture);
+}
+
 TEST(a_long_log_is_tended_while_it_grows_and_answers_the_same_after_a_restart)
 {
     struct fixture fixture;
