@@ -184,7 +184,7 @@ static enum err read_run(struct webhook_lane *lane, uint32_t first, uint32_t cou
         .context = lane,
     };
     lane->run_first = first;
-    const enum err err = store_read_messages(lane->webhook->options.store, STORE_MAY_BLOCK, &range);
+    const enum err err = store_read_messages(lane->webhook->options.store, STORE_PASSING, &range);
     if (err == ERR_OK && lane->read_result == ERR_LIMIT) {
         lane->run_first--; /* this one did not fit */
     }

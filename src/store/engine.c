@@ -265,6 +265,7 @@ rocksdb_readoptions_t *engine_read_options(enum store_wait wait)
     if (wait == STORE_CACHED_ONLY) {
         rocksdb_readoptions_set_read_tier(options, block_cache_tier);
     }
+    rocksdb_readoptions_set_fill_cache(options, wait != STORE_PASSING ? 1 : 0);
     rocksdb_readoptions_set_background_purge_on_iterator_cleanup(options, 1);
     return options;
 }
@@ -289,8 +290,10 @@ enum err engine_init(struct engine *engine, const struct store_options *options,
         engine_deinit(engine);
         return err;
     }
-    for (int i = 0; i < 2; i++) {
+    for (int i = 0; i < STORE_WAITS_COUNT; i++) {
         engine->reads[i] = engine_read_options((enum store_wait)i);
+    }
+    for (int i = 0; i < 2; i++) {
         engine->writes[i] = rocksdb_writeoptions_create();
         rocksdb_writeoptions_set_sync(engine->writes[i], (unsigned char)i);
     }
@@ -305,9 +308,13 @@ void engine_deinit(struct engine *engine)
             rocksdb_options_destroy(engine->options[i]);
         }
     }
-    for (int i = 0; i < 2; i++) {
+    for (int i = 0; i < STORE_WAITS_COUNT; i++) {
         if (engine->reads[i] != NULL) {
             rocksdb_readoptions_destroy(engine->reads[i]);
+        }
+    }
+    for (int i = 0; i < 2; i++) {
+        if (engine->writes[i] != NULL) {
             rocksdb_writeoptions_destroy(engine->writes[i]);
         }
     }
@@ -380,14 +387,31 @@ uint64_t engine_cache_pinned(const struct engine *engine)
     return rocksdb_cache_get_pinned_usage(engine->cache);
 }
 
-/* What stays is what is in use and a quarter of a megabyte a shard, so that a compaction that opens
- * a file meanwhile finds room for its index: RocksDB takes a refusal there for a broken disk. */
+/* Does RocksDB open or write files by itself now, or is it about to? While nobody writes, it does
+ * not begin again once it has come to an end. */
+static bool is_merging(const struct engine *engine)
+{
+    static const char *const signs[] = {"rocksdb.num-running-compactions",
+                                        "rocksdb.num-running-flushes", "rocksdb.compaction-pending",
+                                        "rocksdb.mem-table-flush-pending"};
+    uint64_t sum = 0;
+    for (size_t i = 0; i < COUNT_OF(signs); i++) {
+        sum += engine_property_sum(engine, signs[i]);
+    }
+    return sum > 0;
+}
+
+/* What stays is what is in use and, while files are merged, a quarter of a megabyte a shard, so
+ * that a compaction that opens a file meanwhile finds room for its index: RocksDB takes a refusal
+ * there for a broken disk. Else nothing stays: blocks are few by then, but each keeps slabs of the
+ * heap with its small parts. */
 #define CACHE_REST_BYTES (256u * KIB)
 
 void engine_cache_trim(const struct engine *engine, uint64_t cache_bytes)
 {
     const uint64_t shards = 1ull << cache_shard_bits(cache_bytes);
-    const uint64_t rest = 2 * engine_cache_pinned(engine) + CACHE_REST_BYTES * shards;
+    const uint64_t spare = is_merging(engine) ? CACHE_REST_BYTES * shards : 0;
+    const uint64_t rest = 2 * engine_cache_pinned(engine) + spare;
     if (rest < cache_bytes) {
         rocksdb_cache_set_capacity(engine->cache, rest);
         rocksdb_cache_set_capacity(engine->cache, cache_bytes);

@@ -39,8 +39,8 @@ struct engine {
     rocksdb_cache_t *cache;
     rocksdb_column_family_handle_t *families[FAMILIES_COUNT];
     rocksdb_options_t *options[FAMILIES_COUNT];
-    rocksdb_readoptions_t *reads[2];   /* by enum store_wait */
-    rocksdb_writeoptions_t *writes[2]; /* by is_synced */
+    rocksdb_readoptions_t *reads[STORE_WAITS_COUNT]; /* by enum store_wait */
+    rocksdb_writeoptions_t *writes[2];               /* by is_synced */
 };
 
 /* Prepares the options. ERR_DENIED: RocksDB does not take them. */
@@ -69,8 +69,8 @@ MUST_USE enum err engine_error(char *error, struct store_fault *out_fault);
 uint64_t engine_cache_usage(const struct engine *engine);
 uint64_t engine_cache_pinned(const struct engine *engine);
 
-/* Gives up what is not in use of the cache, whose limit `cache_bytes` is. Nobody reads meanwhile,
- * or a large block might be refused. */
+/* Gives up what is not in use of the cache, whose limit `cache_bytes` is. Nobody reads or writes
+ * meanwhile, or a large block might be refused. */
 void engine_cache_trim(const struct engine *engine, uint64_t cache_bytes);
 
 /* New read options for an iterator; the caller destroys them. */

@@ -7,7 +7,9 @@
  *
  * Each call says whether it may wait for the disk. STORE_CACHED_ONLY is for threads
  * that must not wait: ERR_AGAIN means that the answer is not in memory, and the reader
- * pool should ask again with STORE_MAY_BLOCK.
+ * pool should ask again with STORE_MAY_BLOCK. STORE_PASSING may wait, too, and what it
+ * reads from the disk is not kept in the cache: for those who go through rows once, so
+ * that they neither fill memory in quiet times nor push out what others ask for again.
  *
  * Every call may give ERR_IO (also while the store is being reopened), ERR_CORRUPT,
  * ERR_LIMIT (a name is empty, or too long to be stored) and, when the cache is full of
@@ -22,7 +24,9 @@
 enum store_wait {
     STORE_MAY_BLOCK = 0,
     STORE_CACHED_ONLY,
+    STORE_PASSING,
 };
+#define STORE_WAITS_COUNT 3
 
 /* A channel's row and the last seq of both its logs. ERR_ABSENT: it was never created. */
 MUST_USE enum err store_load_channel(struct store *store, enum store_wait wait,

@@ -3,7 +3,7 @@
 
 /* Less than this is not worth a file or a pause. */
 #define REST_MEMTABLES_BYTES (1024ull * 1024)
-#define REST_CACHE_BYTES     (256ull * 1024)
+#define REST_CACHE_BYTES     (64ull * 1024)
 #define REST_LASTS_BYTES     (64ull * 1024)
 
 static uint64_t memtables_bytes(struct store *store)

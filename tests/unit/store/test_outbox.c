@@ -139,3 +139,47 @@ TEST(a_lane_is_read_from_its_oldest_event_on)
     CHECK(seen.ids[1] == 1);
     fixture_deinit(&fixture);
 }
+
+static void put_long(struct fixture *fixture, uint64_t id)
+{
+    static uint8_t data[4096];
+    static uint8_t area[OUTBOX_ROW_EXTRA_BYTES + sizeof(data)];
+    memset(data, (int)id, sizeof(data));
+    const struct outbox_row row = {.queued_ms = id, .data = {.data = data, .size = sizeof(data)}};
+    const struct outbox_key key = {.queue = OUTBOX_NOTIFY, .id = id};
+    CHECK_OK(store_batch_put_outbox(fixture->batch, &key, encode(&row, area)));
+}
+
+static bool count(void *context, const struct outbox_key *key, const struct outbox_row *row,
+                  size_t row_bytes)
+{
+    (void)key;
+    (void)row_bytes;
+    *(uint64_t *)context += row->data.size;
+    return true;
+}
+
+/* A back end that is away makes us read the same events again and again, in quiet times, too. */
+TEST(events_that_are_read_from_files_stay_out_of_the_block_cache)
+{
+    struct fixture fixture;
+    fixture_init(&fixture);
+    fixture_open(&fixture);
+    for (uint64_t id = 1; id <= 128; id++) {
+        put_long(&fixture, id);
+    }
+    CHECK_OK(store_batch_commit(fixture.batch, true, &fixture.fault));
+    CHECK_OK(store_flush(fixture.store));
+    struct store_memory before;
+    store_memory(fixture.store, &before);
+
+    uint64_t bytes = 0;
+    const struct outbox_range range = {
+        .from = {.queue = OUTBOX_NOTIFY}, .count_max = 128, .visit = count, .context = &bytes};
+    CHECK_OK(store_read_outbox(fixture.store, &range, NULL));
+    CHECK_EQ(bytes, 128 * 4096);
+    struct store_memory after;
+    store_memory(fixture.store, &after);
+    CHECK(after.cache_bytes < before.cache_bytes + 128 * 1024);
+    fixture_deinit(&fixture);
+}

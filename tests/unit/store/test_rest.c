@@ -138,3 +138,45 @@ TEST(a_store_at_rest_has_given_back_its_memtables_and_forgets_nothing)
     fixture_close(&fixture);
     fixture_deinit(&fixture);
 }
+
+static bool pass(void *context, const struct message_view *view, struct bytes row)
+{
+    (void)view;
+    *(uint64_t *)context += row.size;
+    return true;
+}
+
+TEST(a_store_at_rest_keeps_no_block_that_nobody_uses)
+{
+    struct fixture fixture;
+    fixture_init(&fixture);
+    fixture_open(&fixture);
+    append(&fixture, 1, 400);
+    CHECK_OK(store_flush(fixture.store));
+    uint64_t bytes = 0;
+    const struct message_range range = {
+        .log = chat,
+        .seq_min = 1,
+        .seq_max = 400,
+        .order = MESSAGES_OLDEST_ASCENDING,
+        .count_max = 400,
+        .bytes_max = UINT32_MAX,
+        .visit = pass,
+        .context = &bytes,
+    };
+    CHECK_OK(store_read_messages(fixture.store, STORE_MAY_BLOCK, &range));
+    struct store_memory memory;
+    store_memory(fixture.store, &memory);
+    CHECK(memory.cache_bytes > 512 * 1024);
+
+    struct store_rest rest;
+    store_rest(fixture.store, &rest);
+    CHECK(rest.cache_bytes > 0);
+    store_memory(fixture.store, &memory);
+    CHECK(memory.cache_bytes < 64 * 1024);
+    const uint64_t bytes_before = bytes;
+    CHECK_OK(store_read_messages(fixture.store, STORE_MAY_BLOCK, &range));
+    CHECK_EQ(bytes, 2 * bytes_before);
+    fixture_close(&fixture);
+    fixture_deinit(&fixture);
+}
