@@ -73,6 +73,14 @@ void outbox_writer_forget(struct outbox_writer *writer)
     writer->bytes_dropped = 0;
 }
 
+void outbox_writer_rest(struct outbox_writer *writer)
+{
+    if (!writer->is_away && writer->entry.size == 0) {
+        entry_deinit(&writer->entry);
+        entry_init(&writer->entry, writer->office->budget);
+    }
+}
+
 static void entry_comes_home(struct letter *letter, void *receiver)
 {
     (void)receiver;

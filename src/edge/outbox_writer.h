@@ -64,6 +64,9 @@ MUST_USE enum err outbox_writer_drop(struct outbox_writer *writer, const struct 
 /* Forgets what was added and not sent. */
 void outbox_writer_forget(struct outbox_writer *writer);
 
+/* Gives up the room that nothing is in, what was reserved included. */
+void outbox_writer_rest(struct outbox_writer *writer);
+
 /* Sends what was added, which is something; `done` follows. */
 void outbox_writer_send(struct outbox_writer *writer);
 

@@ -2,6 +2,7 @@
 
 #include "base/assert.h"
 #include "chat/inquiry.h"
+#include "memory/heap.h"
 #include "system/clock.h"
 #include "system/crypto.h"
 #include "telemetry/logger.h"
@@ -226,6 +227,9 @@ static void turn(struct source *source, uint64_t due_ns)
     take_time(source);
     mailbox_drain(&source->mailbox);
     courier_run(&source->courier);
+    if (heap_thread_is_to_rest()) {
+        heap_thread_flush();
+    }
 }
 
 /* The shards have ended before: what is not home soon will not come. */

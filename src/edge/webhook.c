@@ -2,6 +2,7 @@
 
 #include "base/assert.h"
 #include "memory/allocator.h"
+#include "memory/heap.h"
 #include "store/message_id.h"
 #include "store/message_log.h"
 #include "system/clock.h"
@@ -212,6 +213,15 @@ static void take_time(struct webhook *webhook)
     }
 }
 
+/* Each lane keeps the room of its last batch, and there are many of them. */
+static void give_back(struct webhook *webhook)
+{
+    for (uint32_t i = 0; i < webhook->lanes_count; i++) {
+        webhook_lane_give_back(&webhook->lanes[i]);
+    }
+    heap_thread_flush();
+}
+
 static void turn(struct webhook *webhook, uint64_t due_ns)
 {
     struct bell *bell = webhook->options.bell;
@@ -224,6 +234,9 @@ static void turn(struct webhook *webhook, uint64_t due_ns)
     hear_bell(webhook);
     mailbox_drain(&webhook->mailbox);
     courier_run(&webhook->courier);
+    if (heap_thread_is_to_rest()) {
+        give_back(webhook);
+    }
 }
 
 static bool is_under_way(const struct webhook *webhook)

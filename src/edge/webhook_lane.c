@@ -455,6 +455,13 @@ uint64_t webhook_lane_run(struct webhook_lane *lane)
     return lane->stage == LANE_IDLE ? lane->due_ns : UINT64_MAX;
 }
 
+void webhook_lane_give_back(struct webhook_lane *lane)
+{
+    if (lane->stage == LANE_IDLE) {
+        outbox_writer_rest(&lane->writer);
+    }
+}
+
 void webhook_lane_ring(struct webhook_lane *lane, uint64_t id_least)
 {
     const struct outbox_key key = lane_key(lane, id_least, 0);

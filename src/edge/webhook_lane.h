@@ -96,6 +96,9 @@ MUST_USE enum err webhook_lane_open(struct webhook_lane *lane, struct webhook *w
 /* One that was never opened is allowed. */
 void webhook_lane_close(struct webhook_lane *lane);
 
+/* Gives up the room of its last batch, if nothing is under way. */
+void webhook_lane_give_back(struct webhook_lane *lane);
+
 /* Events of these ids or later have come. */
 void webhook_lane_ring(struct webhook_lane *lane, uint64_t id_least);
 

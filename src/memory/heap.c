@@ -15,15 +15,19 @@ static _Thread_local uint32_t purges_answered;
 /* Read by jemalloc before main; MALLOC_CONF in the environment comes after it.
  *
  * A burst's pages are kept for two seconds, in case of another one, and then given back by a thread
- * of its own. Two arenas: each keeps a slab of every size that is partly used, and threads take and
- * give in bulk. A thread keeps small freed objects for itself, and
- * nobody can take them from it while it sleeps: so only small ones.
+ * of its own. Two arenas: each keeps slabs of every size that are partly used, and threads take and
+ * give in bulk. Slabs are of one page, or two for larger objects, where jemalloc would take up to
+ * seven: one goes back only when the last object in it has gone, and what outlives a burst is
+ * spread over all slabs that the burst has made. That costs at most an eighth of a page. A thread
+ * keeps small freed objects for itself, and nobody can take them from it while it sleeps: so only
+ * small ones.
  *
  * One allocation in half a megabyte is remembered with the calls that led to it, always: a profile
  * that was off while the memory was acquired would not know who has it (docs/memory.md has what
  * it costs). */
 extern const char *malloc_conf;
 const char *malloc_conf = "background_thread:true,dirty_decay_ms:2000,muzzy_decay_ms:0,narenas:2,"
+                          "slab_sizes:1-1280:1|1281-4096:2,"
                           "tcache_max:4096,prof:true,prof_active:true,lg_prof_sample:19";
 
 static uint64_t figure(const char *name)
