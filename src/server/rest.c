@@ -2,6 +2,8 @@
 
 #include "memory/heap.h"
 #include "system/clock.h"
+#include "system/file.h"
+#include "system/image.h"
 #include "telemetry/logger.h"
 
 #include <stdatomic.h>
@@ -50,15 +52,33 @@ static void rest_heap(struct rest *rest)
     }
 }
 
+/* What a burst has called and quiet times do not. */
+static void rest_code(struct rest *rest, bool is_after_work)
+{
+    const uint64_t before = file_resident_code_bytes();
+    const uint64_t known = rest->code_bytes;
+    const bool has_grown = known > 0 && before >= known + REST_CODE_BYTES;
+    if (!has_grown && !(known == 0 && is_after_work)) {
+        rest->code_bytes = known == 0 || before < known ? before : known;
+        return;
+    }
+    image_give_back();
+    const uint64_t after = file_resident_code_bytes();
+    give_back(rest, REST_CODE, before > after ? before - after : 0);
+    rest->code_bytes = 0; /* what is needed comes back until the next rest */
+}
+
 /* True: it is asked to rest; false: to end. */
-static bool wait_for_order(struct rest *rest)
+static bool wait_for_order(struct rest *rest, bool *out_is_after_work)
 {
     monitor_enter(&rest->monitor);
     while (!rest->is_asked && !rest->is_stopping) {
         monitor_wait(&rest->monitor);
     }
     const bool is_to_rest = !rest->is_stopping;
+    *out_is_after_work = rest->is_after_work;
     rest->is_asked = false;
+    rest->is_after_work = false;
     monitor_leave(&rest->monitor);
     return is_to_rest;
 }
@@ -66,9 +86,11 @@ static bool wait_for_order(struct rest *rest)
 static void rest_run(void *context)
 {
     struct rest *rest = context;
-    while (wait_for_order(rest)) {
+    bool is_after_work = false;
+    while (wait_for_order(rest, &is_after_work)) {
         rest_store(rest);
         rest_heap(rest);
+        rest_code(rest, is_after_work);
     }
     if (store_has_room(rest->store)) {
         ERR_IGNORE(store_flush(rest->store), "the write-ahead log has it all; a start replays it");
@@ -118,14 +140,17 @@ bool rest_tick(struct rest *rest)
     const bool is_quiet = work - rest->work_seen < REST_WORK_PER_SECOND;
     rest->work_seen = work;
     rest->quiet_ticks = is_quiet ? rest->quiet_ticks + 1 : 0;
+    rest->has_worked |= !is_quiet;
     if (rest->quiet_ticks < REST_TICKS) {
         return false;
     }
     rest->quiet_ticks = 0;
     monitor_enter(&rest->monitor);
     rest->is_asked = true;
+    rest->is_after_work |= rest->has_worked;
     monitor_signal_all(&rest->monitor);
     monitor_leave(&rest->monitor);
+    rest->has_worked = false;
     return true;
 }
 

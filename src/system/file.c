@@ -147,6 +147,11 @@ uint64_t file_resident_code_bytes(void)
     return status_number("RssFile") * 1024;
 }
 
+bool file_is_traced(void)
+{
+    return status_number("TracerPid") != 0;
+}
+
 enum err file_memory_open(const char *name, int *out_fd)
 {
     *out_fd = memfd_create(name, MFD_CLOEXEC);

@@ -5,6 +5,7 @@
 
 #include "base/err.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 
 struct file_disk {
@@ -42,6 +43,9 @@ uint64_t file_resident_peak_bytes(void);
 
 /* The part of file_resident_bytes that is pages of files: the program and its libraries. */
 uint64_t file_resident_code_bytes(void);
+
+/* Does a debugger hold this process? */
+bool file_is_traced(void);
 
 /* Threads of this process; 0 when unknown. */
 uint64_t file_threads_count(void);

@@ -1,6 +1,8 @@
 #include "server/alarms.h"
 #include "server/ledger.h"
 
+#include "system/clock.h"
+
 #include "support/test.h"
 #include "unit/store/fixture.h"
 
@@ -160,5 +162,25 @@ TEST(a_quiet_server_rests_and_a_busy_one_does_not)
         CHECK(!rest_tick(&world.rest));
     }
     CHECK(rest_tick(&world.rest));
+    world_deinit(&world);
+}
+
+TEST(code_that_only_work_has_used_is_given_back_at_the_first_rest_after_it)
+{
+    static struct world world;
+    world_init(&world);
+    for (uint32_t i = 0; i < REST_TICKS; i++) { /* quiet from the start: nothing to give back */
+        (void)rest_tick(&world.rest);
+    }
+    metric_add(metrics_slot(&world.metrics, 0), METRIC_JOURNAL_RECORDS, REST_WORK_PER_SECOND);
+    CHECK(!rest_tick(&world.rest));
+    for (uint32_t i = 0; i < REST_TICKS; i++) {
+        (void)rest_tick(&world.rest);
+    }
+    const uint64_t end_ns = clock_now_ns() + 10 * 1000000000ull;
+    while (rest_given_back(&world.rest, REST_CODE) == 0 && clock_now_ns() < end_ns) {
+        usleep(1000);
+    }
+    CHECK(rest_given_back(&world.rest, REST_CODE) > 0);
     world_deinit(&world);
 }
