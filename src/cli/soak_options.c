@@ -43,6 +43,7 @@ static const struct option options[] = {
     TEXT("--seed", seed_text, "N", "of everything that is random; printed if not given"),
     NUMBER("--attack", attack_s, "S", 0, 1, 86400, "seconds that one cycle attacks; 10, quick: 6"),
     NUMBER("--rest", rest_s, "S", 0, 1, 86400, "seconds of rest after it; 5, quick: 1"),
+    NUMBER("--settle", settle_s, "S", 60, 1, 86400, "seconds that a server takes to fill its caches; growth is judged after them"),
     NUMBER("--cycles", cycles, "N", 0, 1, 100000, "equal cycles of each; 9, quick: 1; growth is judged from 6 on"),
 
     NUMBER("--memory", memory_mib, "MIB", 128, 48, 1u << 20, "`memory` of our own server"),

@@ -35,6 +35,7 @@ struct soak_options {
     uint64_t seed;
     uint32_t attack_s;
     uint32_t rest_s;
+    uint32_t settle_s; /* from a part's beginning; growth is not judged within them */
     uint32_t back_s;
     uint32_t drain_s;
     uint32_t cycles;

@@ -145,6 +145,9 @@ enum err soak_part_play(struct soak_part *part, struct soak_stage *stage)
     part->rss_bytes[part->cycles_count++] = part->rss_bytes_after;
     take_holdings(part, stage);
     part->end_ms = soak_watch_now_ms(stage->watch);
+    if (part->end_ms - part->begin_ms < stage->options->settle_s * 1000) {
+        part->unsettled_count = part->cycles_count;
+    }
     return err;
 }
 

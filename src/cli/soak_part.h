@@ -26,6 +26,7 @@ struct soak_part {
     uint32_t begin_ms; /* on the watch's clock, of the first cycle and of the last one's end */
     uint32_t end_ms;
     uint32_t cycles_count;
+    uint32_t unsettled_count; /* of them: ended before it had settled */
     uint64_t rss_bytes_before;
     uint64_t rss_bytes_peak;
     uint64_t rss_bytes_after; /* after the last rest, or when it was back */

@@ -30,23 +30,38 @@ uint64_t soak_median(uint64_t *values, uint32_t count)
     return values[count / 2];
 }
 
-static void judge(struct soak_trend *trend, int64_t median)
+static int64_t tolerated_percent(const struct soak_trend *trend, const struct soak_cycles *cycles)
 {
-    const bool is_few = trend->cycles_count < SOAK_TREND_CYCLES_FEW;
-    const int64_t percent = is_few ? 2 * SOAK_RISE_PERCENT : SOAK_RISE_PERCENT;
+    if (cycles->rest_s < SOAK_TREND_REST_S) {
+        return SOAK_RISE_PERCENT_RESTLESS;
+    }
+    return trend->cycles_count < SOAK_TREND_CYCLES_FEW ? 2 * SOAK_RISE_PERCENT : SOAK_RISE_PERCENT;
+}
+
+static void judge(struct soak_trend *trend, const struct soak_cycles *cycles, int64_t median)
+{
+    const int64_t percent = tolerated_percent(trend, cycles);
     trend->rise = trend->slope * (int64_t)(trend->cycles_count - 1);
     trend->is_growing = trend->rise > median / 100 * percent && trend->tau_per_mille > 500;
 }
 
-enum err soak_trend(const uint64_t *values, uint32_t count, struct budget *budget,
+/* How many of the last values are looked at. */
+static uint32_t settled_count(const struct soak_cycles *cycles)
+{
+    const uint32_t third = (cycles->count + 2) / 3;
+    const uint32_t left_out = cycles->unsettled_count > third ? cycles->unsettled_count : third;
+    return cycles->count > left_out ? cycles->count - left_out : 0;
+}
+
+enum err soak_trend(const struct soak_cycles *cycles, struct budget *budget,
                     struct soak_trend *out_trend)
 {
-    const uint32_t settled = count - (count + 2) / 3;
+    const uint32_t settled = settled_count(cycles);
     if (settled < SOAK_TREND_CYCLES_MIN) {
         return ERR_ABSENT;
     }
     const uint32_t used = settled < SOAK_TREND_CYCLES_MAX ? settled : SOAK_TREND_CYCLES_MAX;
-    values += count - used;
+    const uint64_t *values = cycles->values + cycles->count - used;
     const uint32_t pairs_count = used * (used - 1) / 2;
     int64_t *slopes = memory_acquire(budget, MEMORY_RANK_READ, pairs_count * sizeof(*slopes));
     if (slopes == NULL) {
@@ -69,7 +84,7 @@ enum err soak_trend(const uint64_t *values, uint32_t count, struct budget *budge
         .tau_per_mille = (int32_t)((int64_t)balance * 1000 / pairs_count),
         .cycles_count = used,
     };
-    judge(out_trend, (int64_t)soak_median(sorted, used));
+    judge(out_trend, cycles, (int64_t)soak_median(sorted, used));
     memory_release(budget, slopes, pairs_count * sizeof(*slopes));
     return ERR_OK;
 }

@@ -94,10 +94,16 @@ static void judge_latency(struct bench_report *report, const struct soak_options
 
 /* ---- Memory. ---- */
 
-static void judge_trend(struct bench_report *report, struct soak_part *part, struct budget *budget)
+static void judge_trend(struct bench_report *report, const struct soak_options *options,
+                        struct soak_part *part, struct budget *budget)
 {
-    part->has_trend =
-        soak_trend(part->rss_bytes, part->cycles_count, budget, &part->trend) == ERR_OK;
+    const struct soak_cycles cycles = {
+        .values = part->rss_bytes,
+        .count = part->cycles_count,
+        .unsettled_count = part->unsettled_count,
+        .rest_s = options->rest_s,
+    };
+    part->has_trend = soak_trend(&cycles, budget, &part->trend) == ERR_OK;
     if (!part->has_trend) {
         return;
     }
@@ -137,7 +143,7 @@ static void judge_memory(struct bench_report *report, const struct soak_options 
                            mib_of(part->rss_bytes_peak), options->budget_mib);
     }
     judge_back(report, options, part);
-    judge_trend(report, part, budget);
+    judge_trend(report, options, part, budget);
 }
 
 static void judge_holdings(struct bench_report *report, const struct soak_part *part)

@@ -24,7 +24,7 @@ pytestmark = [
 
 ALL_WELL, FAULTS, NOT_PLAYED = 0, 1, 2
 PATIENT = ["--p99", int(5000 * SCALE)]  # a busy machine is no fault
-SHORT = ["--attack", 1, "--rest", 1, "--back", 1, "--within", 20, "--drain", 4]
+SHORT = ["--attack", 1, "--rest", 1, "--settle", 1, "--back", 1, "--within", 20, "--drain", 4]
 
 
 class Verdict:

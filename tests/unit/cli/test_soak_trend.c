@@ -5,14 +5,20 @@
 
 #define MIB 1048576ull
 
-static struct soak_trend trend_of(const uint64_t *values, uint32_t count)
+static struct soak_trend trend_of_cycles(const struct soak_cycles *cycles)
 {
     struct budget budget;
     struct soak_trend trend;
     budget_init(&budget, "test", NULL, BUDGET_UNLIMITED);
-    CHECK_OK(soak_trend(values, count, &budget, &trend));
+    CHECK_OK(soak_trend(cycles, &budget, &trend));
     CHECK_EQ(budget_used(&budget), 0);
     return trend;
+}
+
+static struct soak_trend trend_of(const uint64_t *values, uint32_t count)
+{
+    const struct soak_cycles cycles = {.values = values, .count = count, .rest_s = 5};
+    return trend_of_cycles(&cycles);
 }
 
 TEST(a_steady_rise_is_growth)
@@ -76,5 +82,39 @@ TEST(too_few_cycles_say_nothing)
     struct budget budget;
     struct soak_trend trend;
     budget_init(&budget, "test", NULL, BUDGET_UNLIMITED);
-    CHECK_EQ(soak_trend(values, COUNT_OF(values), &budget, &trend), ERR_ABSENT);
+    struct soak_cycles cycles = {.values = values, .count = COUNT_OF(values), .rest_s = 5};
+    CHECK_EQ(soak_trend(&cycles, &budget, &trend), ERR_ABSENT);
+    cycles.unsettled_count = COUNT_OF(values);
+    CHECK_EQ(soak_trend(&cycles, &budget, &trend), ERR_ABSENT);
+}
+
+TEST(what_fills_up_before_the_server_has_settled_is_left_out)
+{
+    uint64_t values[24];
+    for (uint32_t i = 0; i < COUNT_OF(values); i++) {
+        values[i] = (40 + (i < 14 ? i : 14)) * MIB;
+    }
+    struct soak_cycles cycles = {.values = values, .count = COUNT_OF(values), .rest_s = 5};
+    CHECK(trend_of_cycles(&cycles).is_growing);
+    cycles.unsettled_count = 14;
+    const struct soak_trend trend = trend_of_cycles(&cycles);
+    CHECK_EQ(trend.cycles_count, 10);
+    CHECK(!trend.is_growing);
+}
+
+TEST(after_short_rests_only_a_large_rise_is_growth)
+{
+    uint64_t values[24];
+    for (uint32_t i = 0; i < COUNT_OF(values); i++) {
+        values[i] = 60 * MIB + i * 3 * MIB / 4;
+    }
+    struct soak_cycles cycles = {.values = values, .count = COUNT_OF(values), .rest_s = 1};
+    CHECK(!trend_of_cycles(&cycles).is_growing);
+    cycles.rest_s = 5;
+    CHECK(trend_of_cycles(&cycles).is_growing);
+    for (uint32_t i = 0; i < COUNT_OF(values); i++) {
+        values[i] = 60 * MIB + i * 2 * MIB;
+    }
+    cycles.rest_s = 1;
+    CHECK(trend_of_cycles(&cycles).is_growing);
 }
