@@ -8,6 +8,7 @@
 #include "memory/allocator.h"
 #include "system/tls.h"
 #include "wire/detect.h"
+#include "wire/json_token.h"
 #include "wire/packet.h"
 #include "wire/proxy.h"
 
@@ -121,6 +122,15 @@ static enum flow take_proxy(struct edge *edge, struct conn *conn, struct inflow 
     return FLOW_NEXT;
 }
 
+/* The port that a header names, or `otherwise`. */
+static uint16_t forwarded_port(struct bytes text, uint16_t otherwise)
+{
+    const struct json_token number = {.kind = JSON_TOKEN_NUMBER, .text = text};
+    uint64_t port = 0;
+    const bool is_port = json_token_unsigned(number, &port) == ERR_OK && port <= UINT16_MAX;
+    return is_port ? (uint16_t)port : otherwise;
+}
+
 /* Behind a load balancer the peer is whom its headers name (wire-protocol 1.1). */
 static void take_forwarded(struct conn *conn, const struct websocket_upgrade *upgrade)
 {
@@ -128,7 +138,7 @@ static void take_forwarded(struct conn *conn, const struct websocket_upgrade *up
         upgrade->forwarded_for.size > 0 ? upgrade->forwarded_for : upgrade->real_ip;
     struct address address;
     if (conn->tls == NULL && text.size > 0 && address_parse(text, &address) == ERR_OK) {
-        address.port = conn->peer.port;
+        address.port = forwarded_port(upgrade->real_port, conn->peer.port);
         conn->peer = address;
     }
 }

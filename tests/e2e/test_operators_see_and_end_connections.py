@@ -33,6 +33,19 @@ class TestConnections:
         assert one["uptime"].endswith("s") and one["proxy_type_format"] == "本地连接"
         assert page(api, uid=bob.uid)["connections"][0]["out_msgs"] == 1
 
+    @pytest.mark.parametrize("headers, ip, port", [
+        ({"X-Forwarded-For": "203.0.113.7", "X-Real-IP": "203.0.113.8", "X-Real-Port": "81"}, "203.0.113.7", 81),
+        ({"X-Forwarded-For": " ", "X-Real-IP": "2001:db8::8", "X-Real-Port": "82"}, "2001:db8::8", 82),
+        ({"X-Real-IP": "203.0.113.8"}, "203.0.113.8", None),
+        ({"X-Real-IP": "203.0.113.8", "X-Real-Port": "65536"}, "203.0.113.8", None),
+        ({"X-Forwarded-For": "203.0.113.7, 10.0.0.1", "X-Real-Port": "83"}, "127.0.0.1", None),
+    ])
+    def test_behind_a_load_balancer_the_peer_is_whom_its_headers_name(self, api, login, name, headers, ip, port):
+        anna = login(name("anna"), transport="ws", stream_options={"headers": headers})
+        seen = page(api, uid=anna.uid)["connections"][0]
+        own = anna.stream.tcp.socket.getsockname()[1]
+        assert (seen["ip"], seen["port"]) == (ip, port or own)
+
     def test_pages_show_each_connection_once_in_order(self, api, login, name):
         people = [login(name(f"p{i}")) for i in range(23)]
         part = people[0].uid[2:]
