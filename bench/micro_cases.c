@@ -141,6 +141,21 @@ static uint64_t open_payload(struct micro_state *state, uint64_t count)
     return sum;
 }
 
+static uint64_t agree(struct micro_state *state, uint64_t count)
+{
+    (void)state;
+    uint64_t sum = 0;
+    for (uint64_t i = 0; i < count; i++) {
+        struct crypto_secret secret;
+        struct seal_offer offer;
+        const enum err err =
+            seal_agree(BYTES_OF("3p7bfXt9wbTTW2HC7OQ1Nz+DQ8hbeGdNrfx+FG+IK08="), &secret, &offer);
+        ASSERT(err == ERR_OK);
+        sum += secret.key[0];
+    }
+    return sum;
+}
+
 static uint64_t frame_sealed(struct micro_state *state, uint64_t count)
 {
     uint64_t sum = 0;
@@ -331,6 +346,7 @@ const struct micro_case micro_cases[] = {
     {"record_encode", "the same", encode_record},
     {"row_decode", "a stored message of 256 bytes, with its checksum", decode_row},
     {"row_encode", "the same", encode_row},
+    {"seal_agree", "the keys of a login agreed upon", agree},
     {"seal_frame", "RECV of 256 bytes, encrypted and signed into its frame", frame_sealed},
     {"seal_msgkey", "SEND of 256 bytes, its key checked", check_key},
     {"seal_open", "its payload decrypted", open_payload},

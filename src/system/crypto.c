@@ -9,6 +9,7 @@
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
 #include <openssl/rand.h>
+#include <sodium.h>
 
 void crypto_random(uint8_t *area, size_t size)
 {
@@ -96,44 +97,29 @@ void crypto_hmac_sha256(struct bytes key, struct bytes bytes,
            NULL);
 }
 
-static enum err find_public_key(const uint8_t private_key[CRYPTO_POINT_BYTES],
-                                uint8_t out_public[CRYPTO_POINT_BYTES])
+/* Chooses the fastest code for this processor, once. */
+static bool sodium_is_ready(void)
 {
-    EVP_PKEY *key =
-        EVP_PKEY_new_raw_private_key(EVP_PKEY_X25519, NULL, private_key, CRYPTO_POINT_BYTES);
-    size_t size = CRYPTO_POINT_BYTES;
-    const bool is_good = key != NULL && EVP_PKEY_get_raw_public_key(key, out_public, &size) == 1;
-    EVP_PKEY_free(key);
-    return is_good ? ERR_OK : ERR_IO;
+    return sodium_init() >= 0;
 }
 
 enum err crypto_key_pair(uint8_t out_private[CRYPTO_POINT_BYTES],
                          uint8_t out_public[CRYPTO_POINT_BYTES])
 {
     crypto_random(out_private, CRYPTO_POINT_BYTES);
-    return find_public_key(out_private, out_public);
+    return sodium_is_ready() && crypto_scalarmult_base(out_public, out_private) == 0 ? ERR_OK
+                                                                                     : ERR_IO;
 }
 
 enum err crypto_agree(const uint8_t private_key[CRYPTO_POINT_BYTES],
                       const uint8_t peer_public[CRYPTO_POINT_BYTES],
                       uint8_t out_shared[CRYPTO_POINT_BYTES])
 {
-    EVP_PKEY *ours =
-        EVP_PKEY_new_raw_private_key(EVP_PKEY_X25519, NULL, private_key, CRYPTO_POINT_BYTES);
-    EVP_PKEY *theirs =
-        EVP_PKEY_new_raw_public_key(EVP_PKEY_X25519, NULL, peer_public, CRYPTO_POINT_BYTES);
-    EVP_PKEY_CTX *context = ours != NULL ? EVP_PKEY_CTX_new(ours, NULL) : NULL;
-    enum err err = ERR_IO;
-    size_t size = CRYPTO_POINT_BYTES;
-    if (context != NULL && theirs != NULL && EVP_PKEY_derive_init(context) == 1 &&
-        EVP_PKEY_derive_set_peer(context, theirs) == 1) {
-        /* OpenSSL refuses an all-zero secret, which is what a low-order point gives. */
-        err = EVP_PKEY_derive(context, out_shared, &size) == 1 ? ERR_OK : ERR_PROTOCOL;
+    if (!sodium_is_ready()) {
+        return ERR_IO;
     }
-    EVP_PKEY_CTX_free(context);
-    EVP_PKEY_free(theirs);
-    EVP_PKEY_free(ours);
-    return err;
+    /* libsodium refuses an all-zero secret, which is what a low-order point gives. */
+    return crypto_scalarmult(out_shared, private_key, peer_public) == 0 ? ERR_OK : ERR_PROTOCOL;
 }
 
 bool crypto_equal(struct bytes a, struct bytes b)
