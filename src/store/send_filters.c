@@ -12,7 +12,7 @@
 
 #define LINE_BYTES        64u /* the bits of one send lie in 64 bytes */
 #define LINE_BITS         (LINE_BYTES * 8u)
-#define BITS_PER_SEND     12u /* of a filter that is full */
+#define BITS_PER_SEND     11u /* of a filter that is full */
 #define BITS_PER_SEND_MIN 8u  /* of one that is overfull: then one in fifty is wrong */
 #define PROBES            6u
 
@@ -271,12 +271,12 @@ static struct tags *tags_make(struct send_filters *filters, uint64_t key, uint64
     return tags;
 }
 
-/* With room for half as many more, so that it need not be made again soon; less if that is more
- * than a log may have. */
+/* With room for as many more, since all of the log is read when it has to be made again; less if
+ * that is more than a log may have. */
 static struct lines *lines_make(struct send_filters *filters, uint64_t key, uint64_t count,
                                 uint64_t *inout_passed)
 {
-    const uint64_t wanted = (count + count / 2) * BITS_PER_SEND / LINE_BITS + 1;
+    const uint64_t wanted = 2 * count * BITS_PER_SEND / LINE_BITS + 1;
     const uint64_t most =
         (filter_room_record_bytes_max(&filters->room) - sizeof(struct lines)) / LINE_BYTES;
     const uint64_t lines_count = wanted < most ? wanted : most;

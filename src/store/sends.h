@@ -35,7 +35,7 @@
 /* So many messages outside of pages, and paging them is due: reading these is what loading costs
  * at most after a restart, in milliseconds about one. */
 #define SENDS_UNPAGED_MAX 2048u
-/* Keeps the filter of one log at two megabytes or less, and loading it at some milliseconds. */
+/* Keeps the filter of one log at some two megabytes, and loading it at some milliseconds. */
 #define SENDS_SEARCHED_MAX (768u * 1024u)
 
 struct store;
