@@ -143,6 +143,8 @@ static void batch_commit(struct journal *journal, struct list *taken)
         metric_took(metrics, LATENCY_COMMIT, ended_ns - entry->appended_ns);
         metric_add(metrics, METRIC_JOURNAL_ENTRIES, 1);
         metric_add(metrics, METRIC_JOURNAL_RECORDS, entry->records_count);
+        metric_add(metrics, METRIC_JOURNAL_RECORDS_OUTBOX,
+                   entry->shard == JOURNAL_WRITER_WEBHOOK ? entry->records_count : 0);
         metric_add(metrics, METRIC_JOURNAL_BYTES, entry->size);
         entry_go_home(entry, ERR_OK);
     }

@@ -14,10 +14,13 @@ void rest_init(struct rest *rest, struct store *store, const struct readers *rea
     *rest = (struct rest){.store = store, .readers = readers, .metrics = metrics};
 }
 
-/* What makes memory be needed. */
+/* What makes memory be needed: what clients and back ends ask for. What waits in the outbox may
+ * take many minutes after a burst to be gone through, and needs nothing that rests. */
 static uint64_t work_done(const struct rest *rest)
 {
-    return metrics_sum(rest->metrics, METRIC_JOURNAL_RECORDS) + readers_asked(rest->readers);
+    const uint64_t outbox = metrics_sum(rest->metrics, METRIC_JOURNAL_RECORDS_OUTBOX);
+    return metrics_sum(rest->metrics, METRIC_JOURNAL_RECORDS) - outbox +
+           readers_asked(rest->readers);
 }
 
 static void give_back(struct rest *rest, enum rest_holder holder, uint64_t bytes)
@@ -52,33 +55,31 @@ static void rest_heap(struct rest *rest)
     }
 }
 
-/* What a burst has called and quiet times do not. */
-static void rest_code(struct rest *rest, bool is_after_work)
+/* After all others: what they could not give back is made up for with code. */
+static void rest_code(struct rest *rest)
 {
-    const uint64_t before = file_resident_code_bytes();
-    const uint64_t known = rest->code_bytes;
-    const bool has_grown = known > 0 && before >= known + REST_CODE_BYTES;
-    if (!has_grown && !(known == 0 && is_after_work)) {
-        rest->code_bytes = known == 0 || before < known ? before : known;
+    const uint64_t before = file_resident_bytes();
+    if (before <= rest->calm_bytes + rest->calm_bytes / REST_CALM_PART) {
+        rest->calm_bytes = before < rest->calm_bytes ? before : rest->calm_bytes;
         return;
     }
-    image_give_back();
-    const uint64_t after = file_resident_code_bytes();
+    image_give_back(rest->calm_bytes, &rest->code_piece);
+    const uint64_t after = file_resident_bytes();
     give_back(rest, REST_CODE, before > after ? before - after : 0);
-    rest->code_bytes = 0; /* what is needed comes back until the next rest */
+    if (after > rest->calm_bytes) {
+        rest->calm_bytes = before; /* there is more in use now, and that is no reason to go on */
+    }
 }
 
 /* True: it is asked to rest; false: to end. */
-static bool wait_for_order(struct rest *rest, bool *out_is_after_work)
+static bool wait_for_order(struct rest *rest)
 {
     monitor_enter(&rest->monitor);
     while (!rest->is_asked && !rest->is_stopping) {
         monitor_wait(&rest->monitor);
     }
     const bool is_to_rest = !rest->is_stopping;
-    *out_is_after_work = rest->is_after_work;
     rest->is_asked = false;
-    rest->is_after_work = false;
     monitor_leave(&rest->monitor);
     return is_to_rest;
 }
@@ -86,11 +87,10 @@ static bool wait_for_order(struct rest *rest, bool *out_is_after_work)
 static void rest_run(void *context)
 {
     struct rest *rest = context;
-    bool is_after_work = false;
-    while (wait_for_order(rest, &is_after_work)) {
+    while (wait_for_order(rest)) {
         rest_store(rest);
         rest_heap(rest);
-        rest_code(rest, is_after_work);
+        rest_code(rest);
     }
     if (store_has_room(rest->store)) {
         ERR_IGNORE(store_flush(rest->store), "the write-ahead log has it all; a start replays it");
@@ -140,17 +140,17 @@ bool rest_tick(struct rest *rest)
     const bool is_quiet = work - rest->work_seen < REST_WORK_PER_SECOND;
     rest->work_seen = work;
     rest->quiet_ticks = is_quiet ? rest->quiet_ticks + 1 : 0;
-    rest->has_worked |= !is_quiet;
+    if (rest->calm_bytes == 0) { /* nothing has been asked of the thread before */
+        rest->calm_bytes = file_resident_bytes();
+    }
     if (rest->quiet_ticks < REST_TICKS) {
         return false;
     }
     rest->quiet_ticks = 0;
     monitor_enter(&rest->monitor);
     rest->is_asked = true;
-    rest->is_after_work |= rest->has_worked;
     monitor_signal_all(&rest->monitor);
     monitor_leave(&rest->monitor);
-    rest->has_worked = false;
     return true;
 }
 

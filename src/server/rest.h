@@ -9,9 +9,10 @@
  * Quiet is not idle: a server with a message now and then is quiet too. What rests
  * costs the next one who needs it a read of the disk.
  *
- * Code is given back, too: pages of the program that only the burst has used. That is
- * done at the first rest after work, and when REST_CODE_BYTES more of it than at the
- * last rest are resident; what quiet times need is back with a few faults.
+ * Some of what a burst brings about stays: tables of the heap, slabs with a last object
+ * in them, what RocksDB knows of new files, and code that was not used before. So that
+ * the process is as large as it was all the same, as much code goes as is needed for
+ * that: its pages are pages of files, and what is used comes back with short faults.
  *
  * Giving back waits for the disk, and whoever listens to signals must not: so it has a
  * thread of its own. At the end that thread writes what is in memory to files, so that
@@ -29,7 +30,7 @@
 
 #define REST_TICKS           10u  /* quiet seconds before, and between */
 #define REST_WORK_PER_SECOND 100u /* records and readings; below, a second is quiet */
-#define REST_CODE_BYTES      (1024ull * 1024)
+#define REST_CALM_PART       64u  /* of what was resident; so much more is no matter */
 #define REST_STOP_MS         3000 /* that the last flush may take */
 
 enum rest_holder {
@@ -50,17 +51,16 @@ struct rest {
     const struct metrics *metrics; /* borrowed */
     uint64_t work_seen;
     uint32_t quiet_ticks;
-    bool has_worked;                                       /* since the last rest */
     _Atomic uint64_t given_back_bytes[REST_HOLDERS_COUNT]; /* since the start */
 
     struct thread thread;
     struct monitor monitor; /* guards what follows */
     bool is_asked;
-    bool is_after_work; /* that was asked is the first after work */
     bool is_stopping;
     bool is_at_end; /* the last flush has been tried */
 
-    uint64_t code_bytes; /* the thread's: resident at the last rest; 0: not known */
+    uint64_t calm_bytes; /* the thread's, after the first tick: resident in quiet times */
+    uint32_t code_piece; /* the thread's: where code is to be given back next */
 };
 
 void rest_init(struct rest *rest, struct store *store, const struct readers *readers,

@@ -13,5 +13,11 @@
  */
 #pragma once
 
-/* Gives back the code and constants of everything that is loaded now. */
-void image_give_back(void);
+#include <stdint.h>
+
+#define IMAGE_PIECE_BYTES 262144u
+
+/* Gives back code and constants of what is loaded, piece after piece, until no more than
+ * `resident_bytes` of the process are resident or there is no more. Begins with `*inout_piece` and
+ * leaves the next one there, so that pieces that come back at once do not always go first. */
+void image_give_back(uint64_t resident_bytes, uint32_t *inout_piece);

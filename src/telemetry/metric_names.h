@@ -131,6 +131,7 @@
     /* Journal. */ \
     M(JOURNAL_ENTRIES,        COUNTER, "jingu_journal_entries_total", "", "", "Entries committed.") \
     M(JOURNAL_RECORDS,        COUNTER, "jingu_journal_records_total", "", "", "Records committed.") \
+    M(JOURNAL_RECORDS_OUTBOX, COUNTER, "jingu_journal_records_outbox_total", "", "", "Of them, those of the thread of the webhooks.") \
     M(JOURNAL_BYTES,          COUNTER, "jingu_journal_bytes_total", "", "", "Bytes of the records committed.") \
     M(JOURNAL_COMMITS,        COUNTER, "jingu_journal_commits_total", "", "", "Batches written, each with one sync.") \
     M(JOURNAL_REFUSED,        COUNTER, "jingu_journal_refused_total", "", "", "Entries refused because the disk was short or failed.") \
