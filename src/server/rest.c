@@ -55,12 +55,14 @@ static void rest_heap(struct rest *rest)
     }
 }
 
-/* After all others: what they could not give back is made up for with code. */
+/* What the others could not give back is made up for with code. They have been asked at the rest
+ * before this one: some do it in their own time. */
 static void rest_code(struct rest *rest)
 {
     const uint64_t before = file_resident_bytes();
-    if (before <= rest->calm_bytes + rest->calm_bytes / REST_CALM_PART) {
-        rest->calm_bytes = before < rest->calm_bytes ? before : rest->calm_bytes;
+    const uint64_t no_matter = rest->calm_bytes / REST_CALM_PART;
+    if (before <= rest->calm_bytes + no_matter) {
+        rest->calm_bytes = before + no_matter < rest->calm_bytes ? before : rest->calm_bytes;
         return;
     }
     image_give_back(rest->calm_bytes, &rest->code_piece);
@@ -72,13 +74,14 @@ static void rest_code(struct rest *rest)
 }
 
 /* True: it is asked to rest; false: to end. */
-static bool wait_for_order(struct rest *rest)
+static bool wait_for_order(struct rest *rest, bool *out_is_calm)
 {
     monitor_enter(&rest->monitor);
     while (!rest->is_asked && !rest->is_stopping) {
         monitor_wait(&rest->monitor);
     }
     const bool is_to_rest = !rest->is_stopping;
+    *out_is_calm = rest->is_calm;
     rest->is_asked = false;
     monitor_leave(&rest->monitor);
     return is_to_rest;
@@ -87,10 +90,13 @@ static bool wait_for_order(struct rest *rest)
 static void rest_run(void *context)
 {
     struct rest *rest = context;
-    while (wait_for_order(rest)) {
+    bool is_calm = false;
+    while (wait_for_order(rest, &is_calm)) {
+        if (is_calm) {
+            rest_code(rest);
+        }
         rest_store(rest);
         rest_heap(rest);
-        rest_code(rest);
     }
     if (store_has_room(rest->store)) {
         ERR_IGNORE(store_flush(rest->store), "the write-ahead log has it all; a start replays it");
@@ -140,6 +146,7 @@ bool rest_tick(struct rest *rest)
     const bool is_quiet = work - rest->work_seen < REST_WORK_PER_SECOND;
     rest->work_seen = work;
     rest->quiet_ticks = is_quiet ? rest->quiet_ticks + 1 : 0;
+    rest->has_rested &= is_quiet;
     if (rest->calm_bytes == 0) { /* nothing has been asked of the thread before */
         rest->calm_bytes = file_resident_bytes();
     }
@@ -149,8 +156,10 @@ bool rest_tick(struct rest *rest)
     rest->quiet_ticks = 0;
     monitor_enter(&rest->monitor);
     rest->is_asked = true;
+    rest->is_calm = rest->has_rested;
     monitor_signal_all(&rest->monitor);
     monitor_leave(&rest->monitor);
+    rest->has_rested = true;
     return true;
 }
 

@@ -11,8 +11,9 @@
  *
  * Some of what a burst brings about stays: tables of the heap, slabs with a last object
  * in them, what RocksDB knows of new files, and code that was not used before. So that
- * the process is as large as it was all the same, as much code goes as is needed for
- * that: its pages are pages of files, and what is used comes back with short faults.
+ * the process is as large as it was all the same, from the second rest on as much code
+ * goes as is needed for that: its pages are pages of files, and what is used comes back with short
+ * faults.
  *
  * Giving back waits for the disk, and whoever listens to signals must not: so it has a
  * thread of its own. At the end that thread writes what is in memory to files, so that
@@ -51,11 +52,13 @@ struct rest {
     const struct metrics *metrics; /* borrowed */
     uint64_t work_seen;
     uint32_t quiet_ticks;
+    bool has_rested;                                       /* and every second was quiet since */
     _Atomic uint64_t given_back_bytes[REST_HOLDERS_COUNT]; /* since the start */
 
     struct thread thread;
     struct monitor monitor; /* guards what follows */
     bool is_asked;
+    bool is_calm; /* that was asked is not the first rest after work */
     bool is_stopping;
     bool is_at_end; /* the last flush has been tried */
 
