@@ -17,6 +17,12 @@ static void edge_init_budgets(struct edge *edge)
     budget_init(&edge->conns_budget, "connections", root, root->limit_bytes / 2);
     budget_init(&edge->writes_budget, "write_queues", root, root->limit_bytes / 2);
     budget_init(&edge->reads_budget, "reading", root, root->limit_bytes / 2);
+    /* While it is gathered a frame takes up to three times its size: what is held grows by
+     * doubling, and then it is copied into a send. An object is copied once more to be decoded. */
+    const uint64_t limit = edge->reads_budget.limit_bytes;
+    const size_t room = limit > EDGE_SCRATCH_BYTES ? (size_t)limit - EDGE_SCRATCH_BYTES : 0;
+    edge->packet_bytes_max = room / 3;
+    edge->object_bytes_max = room / 4;
 }
 
 enum err edge_init(struct edge *edge, const struct edge_options *options)

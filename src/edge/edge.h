@@ -62,6 +62,8 @@ struct edge {
     struct budget conns_budget;
     struct budget writes_budget;
     struct budget reads_budget; /* incomplete frames, and sends under way */
+    size_t packet_bytes_max; /* of WKProto: with little memory less than the wire allows, since */
+    size_t object_bytes_max; /* what never fits would wait for ever; of JSON-RPC */
 
     struct conns conns;
     struct write_blocks blocks;

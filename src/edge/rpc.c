@@ -316,6 +316,10 @@ enum flow rpc_take(struct edge *edge, struct conn *conn, struct bytes stream,
     size_t size = 0;
     *out_size = 0;
     const enum err err = jsonrpc_object_size(stream, scan, &size);
+    if ((err == ERR_OK ? size : stream.size) > edge->object_bytes_max) {
+        conn_doom(edge, conn, CAUSE_MEMORY);
+        return FLOW_STOP;
+    }
     if (err == ERR_AGAIN) {
         return FLOW_HOLD;
     }

@@ -403,6 +403,10 @@ enum flow wk_take(struct edge *edge, struct conn *conn, struct bytes stream, siz
     if (err != ERR_OK || (is_early && size > CONN_LOGIN_BYTES_MAX)) {
         return take_malformed(edge, conn);
     }
+    if (size > edge->packet_bytes_max) {
+        conn_doom(edge, conn, CAUSE_MEMORY);
+        return FLOW_STOP;
+    }
     if (size > stream.size) {
         return FLOW_HOLD;
     }

@@ -1,5 +1,6 @@
 """Who has the memory, profiles that standard tools read, and a burst that is given back (docs/memory.md)."""
 
+import base64
 import json
 import os
 import pathlib
@@ -220,6 +221,26 @@ def test_forty_eight_mebibytes_are_enough_to_chat(start_server, login, name):
     assert bob.receive().plain == b"x" * 20000
     if not IS_SANITIZED:
         assert ledger(server)["resident_peak"] < 48 * MIB
+
+
+@pytest.mark.parametrize("size", [100_000, 700_000])
+@pytest.mark.parametrize("dialect", ["binary", "json"])
+def test_with_little_memory_a_large_message_is_taken_or_ends_its_connection(start_server, login, login_json, name, dialect, size):
+    """It never waits for room that there will never be."""
+    server = start_server(memory="48M", shards=1, maxConnections=300)
+    bob = login(name("bob"), server)
+    if dialect == "binary":
+        anna = login(name("anna"), server)
+        anna.send(bob.uid, b"x" * size)
+    else:
+        anna = login_json(name("anna"), server)
+        payload = base64.b64encode(b"x" * size).decode()
+        anna.write({"method": "send", "id": "s", "params": {"channelId": bob.uid, "channelType": 1, "payload": payload}})
+    if size == 100_000:
+        assert bob.receive().plain == b"x" * size
+    else:
+        anna.expect_close()
+    assert bob.is_open()
 
 
 def test_what_does_not_fit_is_refused_with_what_would(tmp_path):
