@@ -9,6 +9,7 @@
 
 #define SYNC_BYTES_FIRST    ((size_t)32 * 1024)
 #define USUAL_BYTES         1024u /* of a conversation that is told, until we know better */
+#define WHOLE_BYTES_MAX     ((size_t)512 * 1024) /* of a sync; larger ones are sent in pieces */
 #define PAGE_SIZE_DEFAULT   100
 #define PAGE_SIZE_MAX       500
 #define MSG_COUNT_DEFAULT   15
@@ -262,6 +263,10 @@ struct sync {
     const struct sync_input *input;
     struct known_seq *known;
     uint32_t known_count;
+
+    /* What is told in pieces. */
+    struct conversation_list list;
+    uint32_t told; /* of them, in the pieces before */
 };
 
 /* Which of the rows the page is, by rank. */
@@ -348,9 +353,34 @@ static size_t bytes_wanted(const struct http_request *request, const struct conv
     return (size_t)list->count * (CONVERSATION_ENTRY_BYTES + each);
 }
 
+/* More room is wanted: for all of the answer, or for the list if that would be large. */
+static void want_room(struct http_request *request, const struct conversation_list *list,
+                      uint32_t written)
+{
+    const size_t wanted = bytes_wanted(request, list, written);
+    const size_t list_bytes = (size_t)list->count * CONVERSATION_ENTRY_BYTES;
+    request->is_in_pieces = request->is_in_pieces || wanted > WHOLE_BYTES_MAX;
+    request->read_wanted = request->is_in_pieces ? list_bytes + SYNC_BYTES_FIRST : wanted;
+}
+
+static enum err write_whole(struct http_request *request, const struct conversation_list *list)
+{
+    enum err err = ERR_OK;
+    json_text_array_begin(&request->json);
+    uint32_t i = 0;
+    for (; i < list->count && err == ERR_OK && !request->out.is_full; i++) {
+        err = write_entry(request, list->entries[i]);
+    }
+    json_text_array_end(&request->json);
+    if (request->out.is_full && i > 1) { /* the last one is not whole */
+        want_room(request, list, i - 1);
+    }
+    return err;
+}
+
 static enum err read_sync(struct http_request *request)
 {
-    const struct sync *sync = request->work;
+    struct sync *sync = request->work;
     struct conversation_query query = {
         .uid = sync->input->uid,
         .rank_end = request->http->options.limits.conversations_max,
@@ -359,23 +389,49 @@ static enum err read_sync(struct http_request *request)
     };
     rank_page(sync->input, &query);
     struct conversation_list list;
-    enum err err = conversation_list_read(request, &query, &list);
+    const enum err err = conversation_list_read(request, &query, &list);
     if (err == ERR_FULL) {
-        request->read_wanted = bytes_wanted(request, &list, 0);
+        want_room(request, &list, 0);
     }
     if (err != ERR_OK) {
         return err;
     }
-    json_text_array_begin(&request->json);
-    uint32_t i = 0;
-    for (; i < list.count && err == ERR_OK && !request->out.is_full; i++) {
-        err = write_entry(request, list.entries[i]);
+    if (!request->is_in_pieces) {
+        return write_whole(request, &list);
     }
-    json_text_array_end(&request->json);
-    if (request->out.is_full && i > 1) { /* the last one is not whole */
-        request->read_wanted = bytes_wanted(request, &list, i - 1);
+    sync->list = list;
+    return ERR_OK;
+}
+
+/* As many of the list as there is room for, and at least one. */
+static enum err read_sync_piece(struct http_request *request)
+{
+    struct sync *sync = request->work;
+    const struct conversation_list *list = &sync->list;
+    uint32_t i = sync->told;
+    if (i == 0) {
+        json_text_array_begin(&request->json);
     }
-    return err;
+    for (; i < list->count; i++) {
+        const struct writer out = request->out;
+        const struct json_text json = request->json;
+        const enum err err = write_entry(request, list->entries[i]);
+        if (err != ERR_OK || (request->out.is_full && i == sync->told)) {
+            return err;
+        }
+        if (request->out.is_full) { /* the next piece begins with it */
+            request->out = out;
+            request->json = json;
+            break;
+        }
+    }
+    const bool is_over = i == list->count && request->out.at < request->out.end;
+    if (is_over) {
+        json_text_array_end(&request->json);
+    }
+    request->has_more = !is_over;
+    sync->told = i;
+    return ERR_OK;
 }
 
 static void answer_empty(struct http_request *request)
@@ -403,7 +459,7 @@ void api_conversation_sync(struct http_request *request)
     if (sync->known != NULL) {
         known_seqs_parse(input->last_msg_seqs, sync->known);
         request->work = sync;
-        http_read(request, read_sync, SYNC_BYTES_FIRST, SYNC_FAILURE);
+        http_read_pieces(request, read_sync, read_sync_piece, SYNC_BYTES_FIRST, SYNC_FAILURE);
     }
 }
 

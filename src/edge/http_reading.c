@@ -1,10 +1,12 @@
 #include "edge/http_reading.h"
 
 #include "base/assert.h"
+#include "telemetry/logger.h"
 
 #define GROWTH          4u
 #define GROWTH_MIN      2u /* whoever says what it wants may be wrong, but not again and again */
 #define SCRATCH_ALIGNED 16u
+#define PIECE_BYTES     ((size_t)128 * 1024)
 
 static void run_reading(struct reading *reading)
 {
@@ -29,11 +31,35 @@ static void run_slow(void *context)
 
 static void reading_comes_home(struct letter *letter, void *receiver);
 
+/* Room for a piece behind the first; what is around it goes on as it was. */
+static bool open_piece(struct http_request *request)
+{
+    http_buffer_release(request->buffer);
+    request->buffer = http_buffer_acquire(&request->http->answers_budget, request->read_size);
+    request->scratch_size = 0;
+    if (request->buffer == NULL) {
+        request->out = (struct writer){.begin = NULL};
+        request->has_failed = true;
+        metric_add(request->http->options.slot, METRIC_HTTP_TOO_MANY, 1);
+        http_piece_comes(request);
+        return false;
+    }
+    request->out = writer_of(request->buffer->bytes, request->read_size);
+    request->json = request->json_before;
+    return true;
+}
+
+static bool open_out(struct http_request *request)
+{
+    return request->stage == HTTP_WORKING ? http_out_open(request, request->read_size)
+                                          : open_piece(request);
+}
+
 /* The buffer is acquired only now, so that those who wait hold none. */
 static void ask(struct http_request *request)
 {
     struct http *http = request->http;
-    if (!http_out_open(request, request->read_size)) {
+    if (!open_out(request)) {
         return;
     }
     http->readings_away++;
@@ -58,16 +84,16 @@ static void ask_waiting(struct http *http)
     }
 }
 
+static bool may_grow(const struct http_request *request)
+{
+    return request->buffer->capacity < request->http->options.limits.answer_bytes_max;
+}
+
 /* More room, and from the beginning again. */
 static void read_again(struct http_request *request)
 {
     const uint64_t answer_bytes_max = request->http->options.limits.answer_bytes_max;
     const size_t size = request->buffer->capacity;
-    if (size >= answer_bytes_max) {
-        metric_add(request->http->options.slot, METRIC_HTTP_TOO_LARGE, 1);
-        http_answer_error(request, "the answer would be too large: ask for less");
-        return;
-    }
     uint64_t grown = size * GROWTH;
     if (request->read_wanted > 0) {
         grown = request->read_wanted > size * GROWTH_MIN ? request->read_wanted : size * GROWTH_MIN;
@@ -76,8 +102,80 @@ static void read_again(struct http_request *request)
     list_push_front(&request->http->readings_waiting, &request->waiting);
 }
 
+static void refuse_size(struct http_request *request)
+{
+    metric_add(request->http->options.slot, METRIC_HTTP_TOO_LARGE, 1);
+    http_answer_error(request, "the answer would be too large: ask for less");
+}
+
+/* ---- Pieces. ---- */
+
+/* What was listed is kept; now it is told. */
+static void begin_pieces(struct http_request *request)
+{
+    request->kept = request->buffer;
+    request->buffer = NULL;
+    request->read = request->read_piece;
+    request->read_size = PIECE_BYTES;
+    list_push_front(&request->http->readings_waiting, &request->waiting);
+}
+
+static void take_piece(struct http_request *request)
+{
+    request->piece_sent = 0;
+    request->json_before = request->json;
+}
+
+/* A piece behind the first: the status has been sent. */
+static void end_piece(struct http_request *request)
+{
+    if (request->read_result == ERR_FULL && may_grow(request)) {
+        read_again(request);
+        return;
+    }
+    take_piece(request);
+    if (request->read_result != ERR_OK) {
+        LOG_WARN("http_answer_broken_off", F_STR("path", request->route->path),
+                 F_ERR(request->read_result));
+        request->has_failed = true;
+        request->piece_sent = writer_size(&request->out);
+    }
+    http_piece_comes(request);
+}
+
+void http_read_next_piece(struct http_request *request)
+{
+    request->read_size = PIECE_BYTES;
+    list_push_back(&request->http->readings_waiting, &request->waiting);
+    ask_waiting(request->http);
+}
+
+/* True: what was read is not the whole answer. */
+static bool goes_on_in_pieces(struct http_request *request)
+{
+    if (!request->is_in_pieces || request->read_result != ERR_OK) {
+        return false;
+    }
+    if (request->kept == NULL) {
+        begin_pieces(request);
+        return true;
+    }
+    take_piece(request);
+    if (request->has_more) {
+        http_answer_pieces(request, HTTP_JSON_TYPE);
+    }
+    return request->has_more;
+}
+
 static void end_reading(struct http_request *request)
 {
+    if (request->stage == HTTP_ANSWERED) {
+        end_piece(request);
+        return;
+    }
+    if (goes_on_in_pieces(request)) {
+        return;
+    }
     switch (request->read_result) {
     case ERR_OK:
         if (request->then != NULL) {
@@ -87,7 +185,11 @@ static void end_reading(struct http_request *request)
                         request->read_type != NULL ? request->read_type : HTTP_JSON_TYPE);
         break;
     case ERR_FULL:
-        read_again(request);
+        if (may_grow(request)) {
+            read_again(request);
+        } else {
+            refuse_size(request);
+        }
         break;
     case ERR_ABSENT:
         http_answer_status(request, 404);
@@ -138,6 +240,13 @@ void http_read_then(struct http_request *request, http_read_fn *read, size_t siz
     request->failure = failure;
     list_push_back(&request->http->readings_waiting, &request->waiting);
     ask_waiting(request->http);
+}
+
+void http_read_pieces(struct http_request *request, http_read_fn *read, http_read_fn *read_piece,
+                      size_t size_first, const char *failure)
+{
+    request->read_piece = read_piece;
+    http_read(request, read, size_first, failure);
 }
 
 void http_read_slowly(struct http_request *request, http_read_fn *read, size_t size,

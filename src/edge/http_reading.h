@@ -12,6 +12,13 @@
  * While it runs the function has the request for itself: `input`, `work`, `out`,
  * `json` and the options in `http`, and nothing else.
  *
+ * An answer that would be large is sent in pieces, so that it costs the memory of one: the
+ * function, when it sees that, sets `is_in_pieces`, and is read again until all that it wants to
+ * know is in scratch memory; that is kept. Then another function writes one piece after the other,
+ * each when the client has taken the one before. A piece that becomes full is read again with more
+ * room, so the function takes notice of what it has told only at its end. A fault behind the first
+ * piece breaks the connection off.
+ *
  *   ERR_OK      `out` is the answer.
  *   ERR_FULL    more room is wanted; also understood when `out` is full.
  *   ERR_ABSENT  {"status":404}, with HTTP 200 (http-api 3.3).
@@ -35,6 +42,13 @@ void http_read_slowly(struct http_request *request, http_read_fn *read, size_t s
  * while the scratch memory is still there. */
 void http_read_then(struct http_request *request, http_read_fn *read, size_t size_first,
                     const char *failure, http_then_fn *then);
+
+/* As http_read, of an answer that may be in pieces. */
+void http_read_pieces(struct http_request *request, http_read_fn *read, http_read_fn *read_piece,
+                      size_t size_first, const char *failure);
+
+/* The client has taken all that there is. For http_request.c. */
+void http_read_next_piece(struct http_request *request);
 
 /* On the reader thread, before anything is written to `out`: `size` bytes to work with, aligned
  * for anything, not initialised; gone when the function returns. NULL: return ERR_FULL. */

@@ -1,6 +1,7 @@
 #include "edge/http_request.h"
 
 #include "base/assert.h"
+#include "edge/http_reading.h"
 #include "edge/jwt.h"
 #include "memory/allocator.h"
 #include "system/clock.h"
@@ -18,6 +19,7 @@
 #define SHRINK_BYTES_MIN   ((size_t)64 * 1024) /* smaller answers are not worth a copy */
 #define FORMAT_FAULT       "数据格式有误！"
 #define BUSY_ENVELOPE      "{\"msg\":\"the server is busy, try again later\",\"status\":400}"
+#define PIECE_BLOCK_BYTES  ((size_t)4 * 1024) /* what libmicrohttpd asks for at once, about */
 #define STATUS_OK          200u
 #define STATUS_ERROR       400u
 
@@ -56,6 +58,7 @@ void http_request_release(struct http_request *request)
     http_arena_release(&request->arena);
     http_buffer_release(request->buffer);
     http_buffer_release(request->answer.buffer);
+    http_buffer_release(request->kept);
     ASSERT(http->requests_count > 0);
     http->requests_count--;
     memory_release(&http->requests_budget, request, sizeof(*request));
@@ -488,17 +491,22 @@ void *http_acquire(struct http_request *request, size_t size)
     return memory;
 }
 
-static void answer(struct http_request *request, const struct http_answer *answer)
+static void resume(struct http_request *request)
 {
-    ASSERT(request->stage == HTTP_WORKING);
-    request->answer = *answer;
-    request->stage = HTTP_ANSWERED;
     if (request->is_suspended) {
         request->is_suspended = false;
         ASSERT(request->http->suspended_count > 0);
         request->http->suspended_count--;
         MHD_resume_connection(request->connection);
     }
+}
+
+static void answer(struct http_request *request, const struct http_answer *answer)
+{
+    ASSERT(request->stage == HTTP_WORKING);
+    request->answer = *answer;
+    request->stage = HTTP_ANSWERED;
+    resume(request);
 }
 
 void http_answer_text(struct http_request *request, uint32_t status, const char *content_type,
@@ -613,7 +621,44 @@ void http_answer_out(struct http_request *request, uint32_t status, const char *
                                           .buffer = buffer});
 }
 
+void http_answer_pieces(struct http_request *request, const char *content_type)
+{
+    answer(request, &(struct http_answer){
+                        .status = STATUS_OK, .content_type = content_type, .is_in_pieces = true});
+}
+
+void http_piece_comes(struct http_request *request)
+{
+    resume(request);
+}
+
 /* ---- Handing it to libmicrohttpd. ---- */
+
+/* libmicrohttpd wants more of an answer in pieces. While the next one is read the connection is
+ * suspended, so that a slow client never has more than one waiting for it. */
+static ssize_t give_piece(void *context, uint64_t position, char *area, size_t size)
+{
+    (void)position;
+    struct http_request *request = context;
+    const struct bytes left = bytes_skip(writer_bytes(&request->out), request->piece_sent);
+    if (left.size > 0) {
+        const size_t given = left.size < size ? left.size : size;
+        memcpy(area, left.data, given);
+        request->piece_sent += given;
+        return (ssize_t)given;
+    }
+    if (request->has_failed) {
+        return MHD_CONTENT_READER_END_WITH_ERROR; /* nobody takes it for the whole */
+    }
+    if (!request->has_more) {
+        return MHD_CONTENT_READER_END_OF_STREAM;
+    }
+    request->is_suspended = true;
+    request->http->suspended_count++;
+    MHD_suspend_connection(request->connection);
+    http_read_next_piece(request);
+    return 0;
+}
 
 /* A large buffer with little in it would be held until a slow client has read it. */
 static void shrink_answer(struct http_answer *answer)
@@ -631,8 +676,13 @@ static void shrink_answer(struct http_answer *answer)
     }
 }
 
-static struct MHD_Response *make_response(struct http_answer *answer)
+static struct MHD_Response *make_response(struct http_request *request)
 {
+    struct http_answer *answer = &request->answer;
+    if (answer->is_in_pieces) {
+        return MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, PIECE_BLOCK_BYTES, give_piece,
+                                                 request, NULL);
+    }
     if (answer->buffer == NULL) {
         void *data = NULL; /* libmicrohttpd does not change it, but does not say so */
         memcpy(&data, &answer->text.data, sizeof(data));
@@ -691,7 +741,7 @@ static enum metric status_metric(uint32_t status)
 bool http_request_queue(struct http_request *request)
 {
     ASSERT(request->stage == HTTP_ANSWERED);
-    struct MHD_Response *response = make_response(&request->answer);
+    struct MHD_Response *response = make_response(request);
     if (response == NULL) {
         return false;
     }

@@ -53,6 +53,7 @@ struct http_answer {
     const char *location;     /* of a redirect; or NULL */
     bool is_bare;             /* without the CORS headers */
     bool is_static;           /* the text outlives everything */
+    bool is_in_pieces;        /* it is read while it is sent: see http_reading.h */
     struct bytes text;        /* a literal, in the arena, or in `buffer` */
     struct http_buffer *buffer;
 };
@@ -104,6 +105,15 @@ struct http_request {
     const char *failure;   /* what the client is told when the store fails; a literal */
     const char *read_type; /* of the answer; NULL: JSON */
     bool is_read_slow;     /* on the thread for that */
+
+    /* An answer in pieces: see http_reading.h. */
+    http_read_fn *read_piece;     /* NULL: the answer is one */
+    bool is_in_pieces;            /* set by the first reading: what it has listed is kept */
+    bool has_more;                /* set by each piece: there is another behind it */
+    bool has_failed;              /* the next piece could not be read */
+    size_t piece_sent;            /* of what is in `out` */
+    struct json_text json_before; /* as it was before the piece that is being read */
+    struct http_buffer *kept;     /* the scratch memory of the first reading */
 };
 
 /* NULL: no room. */
@@ -185,6 +195,12 @@ MUST_USE bool http_out_open(struct http_request *request, size_t size);
 
 /* Answers with what was written to `out`, which is not full. */
 void http_answer_out(struct http_request *request, uint32_t status, const char *content_type);
+
+/* Answers with what was written to `out`, and with the pieces that follow. */
+void http_answer_pieces(struct http_request *request, const char *content_type);
+
+/* The next piece is in `out`, or `has_failed`: goes on sending. */
+void http_piece_comes(struct http_request *request);
 
 #define HTTP_JSON_TYPE "application/json; charset=utf-8"
 #define HTTP_TEXT_TYPE "text/plain"

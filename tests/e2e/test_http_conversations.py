@@ -1,9 +1,13 @@
 """/conversations/clearUnread, setUnread, delete; /conversation/channels, syncByChannels, syncMessages (HTTP API 12)."""
 
+import json
+import socket
+
 import pytest
 
 from harness.api import GROUP, PERSON, Api
-from harness.waiting import eventually
+from harness.waiting import SOON, eventually
+from test_the_back_end_is_told import metric
 
 PATHS = {"clearUnread": "uid", "setUnread": "UID", "delete": "Uid"}
 REFUSALS = [case for verb, who in PATHS.items() for case in [
@@ -268,3 +272,55 @@ class TestWhoIsListed:
         assert api.conversation(name("bob"), five) is None
         api.subscribe(five, name("bob"))
         assert unread(api, name("bob"), five) == (0, 5)
+
+
+@pytest.mark.jingu_only(reason="a bound of the memory")
+class TestALongList:
+    """It is sent in pieces, and costs the memory of one."""
+
+    COUNT = 3000
+
+    @pytest.fixture
+    def long(self, start_server):
+        server = start_server(conversation={"userMaxCount": self.COUNT}, memory="128M")
+        self.peers = [f"peer{number}" for number in range(self.COUNT)]
+        for payload in ("YQ==", "Yg==", "Y" * 800):
+            answer = Api(server).post("/message/sendbatch", {"from_uid": "me", "subscribers": self.peers, "payload": payload})
+            assert answer.bare() == {"fail_uids": [], "reason": []}
+        return server
+
+    def ask(self, server, msg_count=3):
+        body = json.dumps({"uid": "me", "msg_count": msg_count}).encode()
+        connection = socket.create_connection(("127.0.0.1", server.http_port), timeout=SOON * 4)
+        connection.sendall(b"POST /conversation/sync HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
+        return connection
+
+    def test_all_of_it_is_told(self, long):
+        Api(long).send(b"x" * 150_000, self.peers[7], PERSON, from_uid="me")  # more than a piece
+        answer = Api(long).post("/conversation/sync", {"uid": "me", "msg_count": 3})
+        told = answer.bare()
+        assert len(answer.text) > 4 << 20 and answer.headers["Transfer-Encoding"] == "chunked"
+        assert sorted(item["channel_id"] for item in told) == sorted(self.peers)
+        seqs = {item["channel_id"]: [message["message_seq"] for message in item["recents"]] for item in told}
+        assert seqs.pop(self.peers[7]) == [4, 3, 2] and set(map(tuple, seqs.values())) == {(3, 2, 1)}
+        assert metric(long, 'jingu_ledger_peak_bytes{part="http",holder="http_answers"}') < 2 << 20
+        pages = [Api(long).conversations("me", msg_count=1, page=page, page_size=500) for page in range(1, 8)]
+        assert [item["channel_id"] for page in pages for item in page] == [item["channel_id"] for item in told]
+
+    def test_a_connection_goes_on_behind_it(self, long):
+        with self.ask(long) as connection:
+            connection.sendall(b"GET /health HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+            answer = b"".join(iter(lambda: connection.recv(65536), b""))
+        assert answer.count(b"HTTP/1.1 200") == 2 and answer.endswith(b'{"status":"ok"}')
+
+    def test_who_stops_reading_or_goes_away_delays_nobody(self, long):
+        slow = [self.ask(long) for _ in range(4)]
+        for connection in slow:
+            assert connection.recv(100).startswith(b"HTTP/1.1 ")
+        assert len(Api(long).conversations("me", msg_count=1, page=1)) == 100
+        for connection in slow[:2]:
+            connection.close()
+        assert eventually(lambda: Api(long).post("/conversation/sync", {"uid": "me", "msg_count": 3}).status == 200)
+        long.stop()
+        for connection in slow[2:]:
+            connection.close()
