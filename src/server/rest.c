@@ -60,6 +60,9 @@ static void rest_heap(struct rest *rest)
 static void rest_code(struct rest *rest)
 {
     const uint64_t before = file_resident_bytes();
+    if (rest->calm_bytes == 0) {
+        rest->calm_bytes = rest->begun_bytes;
+    }
     const uint64_t no_matter = rest->calm_bytes / REST_CALM_PART;
     if (before <= rest->calm_bytes + no_matter) {
         rest->calm_bytes = before + no_matter < rest->calm_bytes ? before : rest->calm_bytes;
@@ -147,8 +150,8 @@ bool rest_tick(struct rest *rest)
     rest->work_seen = work;
     rest->quiet_ticks = is_quiet ? rest->quiet_ticks + 1 : 0;
     rest->has_rested &= is_quiet;
-    if (rest->calm_bytes == 0) { /* nothing has been asked of the thread before */
-        rest->calm_bytes = file_resident_bytes();
+    if (rest->begun_bytes == 0) { /* nothing has been asked of the thread before */
+        rest->begun_bytes = file_resident_bytes();
     }
     if (rest->quiet_ticks < REST_TICKS) {
         return false;

@@ -52,6 +52,7 @@ struct rest {
     const struct metrics *metrics; /* borrowed */
     uint64_t work_seen;
     uint32_t quiet_ticks;
+    uint64_t begun_bytes;                                  /* resident at the first tick */
     bool has_rested;                                       /* and every second was quiet since */
     _Atomic uint64_t given_back_bytes[REST_HOLDERS_COUNT]; /* since the start */
 
@@ -62,7 +63,7 @@ struct rest {
     bool is_stopping;
     bool is_at_end; /* the last flush has been tried */
 
-    uint64_t calm_bytes; /* the thread's, after the first tick: resident in quiet times */
+    uint64_t calm_bytes; /* the thread's: resident in quiet times */
     uint32_t code_piece; /* the thread's: where code is to be given back next */
 };
 

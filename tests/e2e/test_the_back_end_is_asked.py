@@ -148,7 +148,7 @@ def test_without_an_address_nothing_is_there(start_server):
 def test_with_one_its_memory_is_told(asking, source):
     source.knows_system()
     server = asking()
-    assert "datasource" in threads(server)
+    eventually(lambda: "datasource" in threads(server))  # it gives itself its name
     eventually(lambda: calls(server, "answered") > 0)
     assert '"datasource"' in Api(server).get("/ledger").text
 

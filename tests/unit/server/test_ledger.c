@@ -185,7 +185,7 @@ TEST(what_stays_after_a_burst_is_made_up_for_with_code)
     static struct world world;
     world_init(&world);
     CHECK(!rest_tick(&world.rest));
-    const size_t size = world.rest.calm_bytes / 16; /* four times what is no matter */
+    const size_t size = world.rest.begun_bytes / 16; /* four times what is no matter */
     uint8_t *stays = memory_acquire(&world.metrics_budget, MEMORY_RANK_READ, size);
     CHECK(stays != NULL);
     memset(stays, 1, size);
