@@ -158,12 +158,12 @@ class TestWhatIsRefused:
 
 class TestOneLane:
     def test_the_example_of_the_documentation(self, api, name):
-        peer = name("u1001")
+        peer, number = name("u1001"), name("ai-1")
         answer = api.post("/message/event", {
-            "channel_id": peer, "channel_type": 1, "from_uid": "bot", "client_msg_no": "ai-1", "event_id": "e1",
+            "channel_id": peer, "channel_type": 1, "from_uid": "bot", "client_msg_no": number, "event_id": "e1",
             "event_type": "stream.delta", "payload": text("Hello ")})
         assert answer.body == {"status": 200, "data": {
-            "client_msg_no": "ai-1", "event_key": "main", "event_id": "e1", "msg_event_seq": 0, "stream_status": "open",
+            "client_msg_no": number, "event_key": "main", "event_id": "e1", "msg_event_seq": 0, "stream_status": "open",
             "channel_id": peer, "channel_type": 1, "from_uid": "bot"}}
 
     def test_text_gathers_until_its_close(self, stream):
