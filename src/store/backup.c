@@ -4,7 +4,6 @@
 #include "system/file.h"
 
 #include <stdio.h>
-#include <string.h>
 
 #define DIRECTORY "backups"
 

@@ -234,11 +234,12 @@ def sweep(world, request, kind) -> int:
             done = getattr(world, request)()
         finally:
             was_hit = world.faults.disarm()
-        if not done:  # also without a fault of its own: another shard may only now hear of the one before
-            eventually(getattr(world, request), within=TOLD, every=0.05)
         if not was_hit:
+            assert done, f"{request} was refused without a fault"
             return nth - 1
         eventually(getattr(world, request), within=TOLD, every=0.05)
+        for other in World.REQUESTS:  # each shard has heard of it when all of these succeed
+            eventually(getattr(world, other), within=TOLD, every=0.05)
     raise AssertionError(f"{request} makes more than {TRIES_MAX} calls")
 
 
