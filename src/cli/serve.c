@@ -22,6 +22,8 @@ extern char **environ;
 #define EXIT_START  1
 #define EXIT_STOP   1
 
+#define SECOND_NS 1000000000ULL
+
 /* What node_stop may take for the work in flight and the last flush, and a little. */
 #define STOP_MS_MAX (NODE_STOP_MS + REST_STOP_MS + 2000)
 
@@ -159,41 +161,60 @@ static void say_started(const struct config *config, const struct capacity *capa
     fflush(stdout);
 }
 
-/* SIGHUP. Two configurations take turns: the server may still be reading the other one. */
-static void reload(struct node *node, const struct arguments *arguments, struct config **config)
+/* The configuration is read again on SIGHUP. Two configurations take turns: parts of the server may
+ * still be reading the one before, and until they have left it a reload is owed, not refused. One
+ * is owed however often it was asked for, since it reads the file as it is then. */
+struct reloading {
+    struct config *current;
+    struct config *free_one;
+    bool is_owed;
+};
+
+static void reload(struct node *node, const struct arguments *arguments,
+                   struct reloading *reloading)
 {
-    static struct config other;
-    static struct config *free_one = &other;
     static struct config_report report;
-    if (!node_may_reload(node)) {
-        LOG_WARN("reload_refused", F_STR("why", "the last one has not come to its end"));
-        return;
-    }
-    if (load_config(arguments, free_one, &report) != ERR_OK) {
+    struct config *config = reloading->free_one;
+    reloading->is_owed = false;
+    if (load_config(arguments, config, &report) != ERR_OK) {
         LOG_ERROR("reload_refused", F_STR("why", "the configuration has faults"));
         return;
     }
     config_report_log(&report);
-    config_log_fixed(*config, free_one);
-    logger_set_level(config_log_level(free_one));
-    node_reload(node, free_one);
-    struct config *before = *config;
-    *config = free_one;
-    free_one = before;
+    config_log_fixed(reloading->current, config);
+    logger_set_level(config_log_level(config));
+    node_reload(node, config);
+    reloading->free_one = reloading->current;
+    reloading->current = config;
+}
+
+static int ms_until(uint64_t end_ns)
+{
+    const uint64_t now_ns = clock_now_ns();
+    return now_ns >= end_ns ? 0 : (int)((end_ns - now_ns) / 1000000u) + 1;
 }
 
 static void run_until_stopped(struct node *node, const struct arguments *arguments,
                               struct config *config)
 {
+    static struct config other;
+    struct reloading reloading = {.current = config, .free_one = &other};
+    uint64_t tick_ns = clock_now_ns() + SECOND_NS;
     for (;;) {
-        const enum signal_order order = signals_wait(1000);
+        const enum signal_order order = signals_wait(reloading.is_owed ? 10 : ms_until(tick_ns));
         if (order == SIGNAL_STOP) {
             return;
         }
         if (order == SIGNAL_RELOAD) {
-            reload(node, arguments, &config);
+            reloading.is_owed = true;
         }
-        node_tick(node);
+        if (reloading.is_owed && node_may_reload(node)) {
+            reload(node, arguments, &reloading);
+        }
+        if (clock_now_ns() >= tick_ns) {
+            node_tick(node);
+            tick_ns = clock_now_ns() + SECOND_NS;
+        }
     }
 }
 

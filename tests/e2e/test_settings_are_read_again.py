@@ -62,6 +62,17 @@ class TestSettings:
             eventually(lambda token=f"t{i}": status(server, token) == 200)
             assert status(server, f"t{i - 1}") == 401
 
+    def test_one_that_is_asked_for_during_another_follows_it(self, start_server):
+        server = start_server(managerToken="t0")
+        for i in range(1, 30):
+            server.settings["managerToken"] = f"t{i}"
+            new = server.config_path.with_suffix(".new")
+            new.write_text(_yaml(server.settings))
+            new.rename(server.config_path)
+            server.process.send_signal(signal.SIGHUP)
+        eventually(lambda: status(server, "t29") == 200)
+        assert "reload_refused" not in server.log()
+
     def test_commands_to_people_carry_the_channel_that_is_configured(self, start_server, login, name):
         server = start_server(channel={"onlineCmdChannelId": "first"})
         anna = login(name("anna"), server)
