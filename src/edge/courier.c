@@ -10,6 +10,7 @@
 #define CONNECTIONS_MAX 32L /* kept open when nothing is under way */
 #define BUFFER_BYTES    16384L
 #define HEADER_CHARS    160
+#define UNREAD_BYTES    65536u /* of an unwanted answer that are read to keep its connection */
 
 enum err courier_global_init(void)
 {
@@ -40,14 +41,37 @@ void courier_close(struct courier *courier)
     }
 }
 
+static bool is_wanted(const struct courier_call *call)
+{
+    return call->area != NULL || call->room != NULL;
+}
+
+/* libcurl gives a line of a head: of the answer, and of what came before it (100, redirects). */
+static size_t take_head(char *line, size_t unit, size_t count, void *context)
+{
+    struct courier_call *call = context;
+    const size_t size = unit * count;
+    long status = 0;
+    if (size > 0 && (line[0] == '\r' || line[0] == '\n')) {
+        curl_easy_getinfo(call->easy, CURLINFO_RESPONSE_CODE, &status);
+        call->head_status = status;
+    } else if (size >= 5 && memcmp(line, "HTTP/", 5) == 0) {
+        call->head_status = 0;
+    }
+    return size;
+}
+
 /* libcurl gives a piece of the answer. What does not fit is read and dropped, so that the
- * connection can be used again. */
+ * connection can be used again; of an answer that is not wanted, only a short one is. */
 static size_t take_answer(char *data, size_t unit, size_t count, void *context)
 {
     struct courier_call *call = context;
     const size_t size = unit * count;
-    const bool is_wanted = call->area != NULL || call->room != NULL;
-    if (!is_wanted || call->is_cut || size == 0) {
+    if (!is_wanted(call)) {
+        call->unread += size;
+        return call->unread <= UNREAD_BYTES ? size : CURL_WRITEFUNC_ERROR;
+    }
+    if (call->is_cut || size == 0) {
         return size;
     }
     const size_t wanted = call->answer.size + size;
@@ -75,6 +99,8 @@ static bool set_options(CURL *easy, struct courier_call *call, const char *url)
     code |= curl_easy_setopt(easy, CURLOPT_BUFFERSIZE, BUFFER_BYTES);
     code |= curl_easy_setopt(easy, CURLOPT_UPLOAD_BUFFERSIZE, BUFFER_BYTES);
     code |= curl_easy_setopt(easy, CURLOPT_TCP_KEEPALIVE, 1L);
+    code |= curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, take_head);
+    code |= curl_easy_setopt(easy, CURLOPT_HEADERDATA, call);
     code |= curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, take_answer);
     code |= curl_easy_setopt(easy, CURLOPT_WRITEDATA, call);
     code |= curl_easy_setopt(easy, CURLOPT_PRIVATE, call);
@@ -190,6 +216,8 @@ enum err courier_post(struct courier_call *call, uint8_t *buffer, size_t size, s
     ASSERT(!call->is_under_way);
     ASSERT(call->headers == NULL);
     call->status = 0;
+    call->head_status = 0;
+    call->unread = 0;
     call->is_cut = false;
     call->fault = "";
     call->answer = (struct bytes){.data = call->area, .size = 0};
@@ -222,13 +250,21 @@ void courier_wait(struct courier *courier, const struct wakeup *const wakeups[2]
     curl_multi_poll(courier->multi, fds, count, timeout_ms, NULL);
 }
 
+/* Where only the status is wanted, what becomes of the body behind it does not matter. A redirect
+ * is no answer: what stands at its end was not reached. */
+static bool has_answered(const struct courier_call *call, CURLcode result)
+{
+    const bool is_redirect = call->head_status >= 300 && call->head_status < 400;
+    return result == CURLE_OK || (!is_wanted(call) && call->head_status >= 200 && !is_redirect);
+}
+
 static void take_outcome(CURL *easy, CURLcode result)
 {
     char *private = NULL;
     curl_easy_getinfo(easy, CURLINFO_PRIVATE, &private);
     struct courier_call *call = (struct courier_call *)(void *)private;
     long status = 0;
-    if (result == CURLE_OK) {
+    if (has_answered(call, result)) {
         curl_easy_getinfo(easy, CURLINFO_RESPONSE_CODE, &status);
     } else {
         call->fault = curl_easy_strerror(result);

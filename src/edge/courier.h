@@ -8,7 +8,8 @@
  * Memory: libcurl allocates by itself; each call is charged with COURIER_CALL_BYTES,
  * which is what its buffers and its part of the connections take, measured and
  * rounded up. An answer is read into the caller's area and no further; the caller may
- * make it larger meanwhile.
+ * make it larger meanwhile. Where no answer is wanted its status is enough: a body that
+ * is long, slow or cut off changes nothing (webhook 2.1).
  */
 #pragma once
 
@@ -52,6 +53,8 @@ struct courier_call {
     void *easy;
     void *headers;
     bool is_under_way;
+    long head_status; /* of the last head that is whole; 0: none is */
+    size_t unread;    /* bytes of an answer that is not wanted */
 };
 
 /* Once in the process, before there are other threads. */

@@ -129,6 +129,28 @@ def test_redirects_are_followed(told, receiver, login):
     assert receiver.all("msg.notify")[0].path == "/moved?event=msg.notify"
 
 
+def write_for_ever(out) -> None:
+    try:
+        while True:
+            out.write(b"10000\r\n" + b"x" * 0x10000 + b"\r\n")
+    except OSError:
+        pass  # nobody reads it
+
+
+@pytest.mark.parametrize("rest", [
+    pytest.param((write_for_ever, ("Transfer-Encoding", "chunked")), id="without-end"),
+    pytest.param((lambda out: out.write(b"cut"), ("Content-Length", "100")), id="cut-off"),
+])
+def test_a_200_counts_whatever_stands_behind_it(told, receiver, login, rest):  # noqa: F811
+    receiver.reply = lambda post: (200, *rest)
+    server = told(webhook={"focusEvents": ["msg.notify"]})
+    anna = login("anna", server)
+    for number in range(3):
+        anna.tell("bob", b"%d" % number)
+        eventually(lambda: len(receiver.messages()) > number and outbox_is_empty(server), SOON)
+    assert [message["message_seq"] for message in receiver.messages()] == [1, 2, 3]
+
+
 def test_a_black_hole_delays_nobody_and_holds_no_memory(told, receiver, login):
     receiver.become_a_black_hole()
     server = told(disableEncryption=True)

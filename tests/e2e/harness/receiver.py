@@ -90,6 +90,11 @@ class Receiver:
                 self.send_response(post.status)
                 for name, value in headers:
                     self.send_header(name, value)
+                if callable(answer):  # it says how it goes on, and writes it
+                    self.end_headers()
+                    answer(self.wfile)
+                    self.close_connection = True
+                    return
                 self.send_header("Content-Length", str(len(answer)))
                 self.end_headers()
                 self.wfile.write(answer)
