@@ -94,11 +94,14 @@ static enum err name_internal_agent(struct bytes uid, struct bytes channel_id, u
 enum err name_internal(struct bytes uid, struct bytes channel_id, uint8_t type, uint8_t *area,
                        struct bytes *out_internal)
 {
+    if (bytes_end_with(channel_id, NAME_COMMAND_SUFFIX)) {
+        return ERR_PROTOCOL; /* webhooks and some answers show command logs so */
+    }
     if (type == CHANNEL_AGENT) {
         return name_internal_agent(uid, channel_id, area, out_internal);
     }
     if (type == CHANNEL_PERSON) {
-        if (!name_is_plain(channel_id) || bytes_end_with(channel_id, NAME_COMMAND_SUFFIX)) {
+        if (!name_is_plain(channel_id)) {
             return ERR_PROTOCOL;
         }
         *out_internal = (struct bytes){.data = area, .size = name_pair(uid, channel_id, area)};
@@ -109,7 +112,7 @@ enum err name_internal(struct bytes uid, struct bytes channel_id, uint8_t type, 
                               ? channel_id.size <= NAME_BYTES_MAX && !name_is_blank(channel_id) &&
                                     utf8_is_valid(channel_id)
                               : name_is_plain(channel_id);
-    if (!is_plain || bytes_end_with(channel_id, NAME_COMMAND_SUFFIX)) {
+    if (!is_plain) {
         return ERR_PROTOCOL;
     }
     memcpy(area, channel_id.data, channel_id.size);

@@ -43,6 +43,11 @@ TEST(a_command_channel_cannot_be_named)
     struct bytes internal;
     CHECK_EQ(name_internal(BYTES_OF("u1"), BYTES_OF("g1____cmd"), CHANNEL_GROUP, area, &internal),
              ERR_PROTOCOL);
+    CHECK_EQ(name_internal(BYTES_OF("u1"), BYTES_OF("bot____cmd"), CHANNEL_AGENT, area, &internal),
+             ERR_PROTOCOL);
+    CHECK_EQ(
+        name_internal(BYTES_OF("u1"), BYTES_OF("u1@bot____cmd"), CHANNEL_AGENT, area, &internal),
+        ERR_PROTOCOL);
     CHECK_OK(name_internal(BYTES_OF("u1"), BYTES_OF("g1"), CHANNEL_GROUP, area, &internal));
     CHECK_BYTES(internal, BYTES_OF("g1"));
 }
