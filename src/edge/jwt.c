@@ -131,6 +131,20 @@ static struct json_token member_of(struct json_token object, struct bytes name)
     return found;
 }
 
+/* `nbf`: until then the token is good for nothing; it may be left out (RFC 7519, 4.1.5). */
+static enum err check_begin(struct json_token claims, uint64_t now_s)
+{
+    const struct json_token begins = member_of(claims, BYTES_OF("nbf"));
+    if (begins.kind == JSON_TOKEN_INVALID || begins.kind == JSON_TOKEN_NULL) {
+        return ERR_OK;
+    }
+    uint64_t begins_s = 0;
+    if (begins.kind != JSON_TOKEN_NUMBER || json_token_unsigned(begins, &begins_s) != ERR_OK) {
+        return ERR_PROTOCOL;
+    }
+    return begins_s <= now_s ? ERR_OK : ERR_DENIED;
+}
+
 static enum err read_claims(struct json_token claims, const struct jwt_key *key,
                             struct jwt_name *out_name)
 {
@@ -141,6 +155,10 @@ static enum err read_claims(struct json_token claims, const struct jwt_key *key,
     }
     if (expires_s <= key->now_s) {
         return ERR_CLOSED;
+    }
+    const enum err err = check_begin(claims, key->now_s);
+    if (err != ERR_OK) {
+        return err;
     }
     const struct json_token username = member_of(claims, BYTES_OF("username"));
     uint8_t area[BASE64_AREA_BYTES];

@@ -1,8 +1,9 @@
 /*
  * jwt.h -- JSON Web Tokens of the one kind we give out: signed with HMAC-SHA256.
  *
- * A token says who it was given to and until when; nothing is kept about it here. Other
- * algorithms are not taken, `none` least of all (http-api 2.3, 15.1).
+ * A token says who it was given to and until when, and one of somebody else's making may
+ * say from when; nothing is kept about it here. Other algorithms are not taken, `none`
+ * least of all (http-api 2.3, 15.1).
  *
  * Pure functions; nothing allocates.
  */
@@ -36,6 +37,6 @@ struct jwt_name {
 };
 
 /* Checks a token; who it was given to. ERR_PROTOCOL: it is no such token; ERR_DENIED: the
- * signature is wrong; ERR_CLOSED: it has expired. */
+ * signature is wrong, or its time has not begun; ERR_CLOSED: it has expired. */
 MUST_USE enum err jwt_read(struct bytes token, const struct jwt_key *key,
                            struct jwt_name *out_name);

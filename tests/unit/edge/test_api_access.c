@@ -130,3 +130,23 @@ TEST(a_token_without_signature_or_of_another_kind_is_refused)
     CHECK_OK(
         jwt_read(BYTES_OF(FOREIGN "2jnKKGvU64UTIF-Jq0ECrW3okAl3ddpWZfqVyYqnx58"), &key, &name));
 }
+
+TEST(a_token_is_good_for_nothing_before_its_time)
+{
+    /* {"username":"admin","exp":2000000000,"nbf":1500}, then "nbf":"soon" and null */
+#define HEADER "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9."
+    static const char *const tokens[] = {
+        HEADER "eyJ1c2VybmFtZSI6ImFkbWluIiwiZXhwIjoyMDAwMDAwMDAwLCJuYmYiOjE1MDB9"
+               ".zL2bROkSMrgyYtY0FgHL41PexdzyQl4iZVjMuyF_Who",
+        HEADER "eyJ1c2VybmFtZSI6ImFkbWluIiwiZXhwIjoyMDAwMDAwMDAwLCJuYmYiOiJzb29uIn0"
+               ".lkjRTjtRWjj9qGvAkwTBCjpsyTnJI3dR8X6rKvG95tE",
+        HEADER "eyJ1c2VybmFtZSI6ImFkbWluIiwiZXhwIjoyMDAwMDAwMDAwLCJuYmYiOm51bGx9"
+               ".hGPmabvC1CfAIjd4ZIvED3akWoqJO49DuG37OhPDJDk"};
+    struct jwt_key key = {.secret = BYTES_OF("secret"), .now_s = 1499};
+    struct jwt_name name;
+    CHECK_EQ(jwt_read(bytes_of_string(tokens[0]), &key, &name), ERR_DENIED);
+    CHECK_EQ(jwt_read(bytes_of_string(tokens[1]), &key, &name), ERR_PROTOCOL);
+    CHECK_OK(jwt_read(bytes_of_string(tokens[2]), &key, &name));
+    key.now_s = 1500;
+    CHECK_OK(jwt_read(bytes_of_string(tokens[0]), &key, &name));
+}
