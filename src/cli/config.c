@@ -47,14 +47,7 @@ static int load(const char *file, struct config *config)
 /* What the author of a file should know although the server starts with it. */
 static void print_remarks(void)
 {
-    for (uint32_t i = 0; i < report.warnings_count && i < CONFIG_WARNINGS_MAX; i++) {
-        const struct config_message *warning = &report.warnings[i];
-        if (warning->place.line > 0) {
-            printf("%s:%u: warning: %s\n", report.name, warning->place.line, warning->text);
-        } else {
-            printf("%s: warning: %s\n", report.name, warning->text);
-        }
-    }
+    config_report_print_warnings(&report, stdout);
     for (uint32_t row = 0; row < config_keys_count(); row++) {
         if (report.is_ignored[row]) {
             printf("%s: %s has no effect here, because %s\n", report.name, config_key(row)->name,

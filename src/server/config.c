@@ -51,7 +51,7 @@ static void take_value(void *context, uint32_t row, const struct config_value *v
     config_assign(loading->config, key, value, loading->report, &is_set);
     if (is_set) {
         loading->config->origins[row] = (uint8_t)loading->origin;
-        loading->config->lines[row] = value->place.line;
+        loading->config->places[row] = value->place;
         loading->report->is_ignored[row] = key->mark == CONFIG_NO_EFFECT;
     }
 }
@@ -96,6 +96,12 @@ enum err config_load(struct config *config, const struct config_source *source,
     loading.origin = CONFIG_FROM_ENVIRONMENT;
     config_environment_read(source->environment, take_value, &loading, report);
     return report->faults_count == 0 ? ERR_OK : ERR_PROTOCOL;
+}
+
+/* Where the key was given. */
+static struct config_place place_of(const struct config *config, const char *key)
+{
+    return config->places[config_key_find(bytes_of_string(key))];
 }
 
 static bool is_empty(const char *text)
@@ -148,38 +154,55 @@ static void derive_door(struct config_address *address, bool has_lock, uint16_t 
 
 static void check_doors(struct config *config, struct config_report *report)
 {
-    const struct config_place nowhere = {0};
     const bool has_token = !is_empty(config->manager_token);
     derive_door(&config->http_addr, has_token, 5001);
     config->is_manager_addr_given = config->manager_addr.is_set;
     derive_door(&config->manager_addr, has_token, 5300);
     config->manager_addr.is_set = config->is_manager_on;
     if (!has_token && !config_address_is_loopback(&config->http_addr)) {
-        config_warning(report, nowhere,
+        config_warning(report, place_of(config, "httpAddr"),
                        "httpAddr is open to others and managerToken is not set: "
                        "whoever reaches it may do everything");
     }
     if (!config->is_token_required && !config_address_is_loopback(&config->tcp_addr)) {
-        config_warning(report, nowhere, "tokenAuthOn is off: anybody may log in as any user");
+        config_warning(report, place_of(config, "tokenAuthOn"),
+                       "tokenAuthOn is off: anybody may log in as any user");
     }
 }
 
 /* A user that nobody can be is a mistake that locks somebody out (configuration 12). */
 static void check_users(const struct config *config, struct config_report *report)
 {
-    const struct config_place nowhere = {0};
+    const struct config_place place = place_of(config, "auth.users");
     for (uint32_t i = 0; i < config->manager_users.count; i++) {
         struct api_user user;
         if (api_user_parse(bytes_of_string(config->manager_users.items[i]), &user) != ERR_OK) {
-            config_fault(report, nowhere,
+            config_fault(report, place,
                          "item %u of auth.users is not name:password:* or "
                          "name:password:[resource:actions,...]",
                          i + 1);
         } else if (bytes_equal(user.name, bytes_of_string(config->manager_uid))) {
-            config_fault(report, nowhere,
+            config_fault(report, place,
                          "item %u of auth.users has the name of managerUID, who has all rights and "
                          "no password",
                          i + 1);
+        }
+    }
+}
+
+/* A mistyped name switches an event off without a word (configuration 9). */
+static void check_events(const struct config *config, struct config_report *report)
+{
+    static const char *const events[] = {"msg.notify", "msg.offline", "user.onlinestatus"};
+    for (uint32_t i = 0; i < config->webhook_events.count; i++) {
+        const char *name = config->webhook_events.items[i];
+        bool is_known = false;
+        for (size_t event = 0; event < COUNT_OF(events); event++) {
+            is_known = is_known || strcmp(name, events[event]) == 0;
+        }
+        if (!is_known) {
+            config_warning(report, place_of(config, "webhook.focusEvents"),
+                           "webhook.focusEvents: there is no event \"%s\"", name);
         }
     }
 }
@@ -188,7 +211,7 @@ static void check_users(const struct config *config, struct config_report *repor
 static void check_names(const struct config *config, struct config_report *report)
 {
     if (strlen(config->online_command_channel_id) > NAME_BYTES_MAX) {
-        config_fault(report, (struct config_place){0},
+        config_fault(report, place_of(config, "channel.onlineCmdChannelId"),
                      "channel.onlineCmdChannelId is longer than %u bytes",
                      (unsigned)NAME_BYTES_MAX);
     }
@@ -207,7 +230,6 @@ static bool is_pair(const char *cert_file, const char *key_file, const char *sec
 
 static void check_tls(struct config *config, struct config_report *report)
 {
-    const struct config_place nowhere = {0};
     const bool has_wss = is_pair(config->wss_cert_file, config->wss_key_file, "wssConfig", report);
     bool has_tls = is_pair(config->tls_cert_file, config->tls_key_file, "tlsConfig", report);
     if (!has_tls && has_wss) {
@@ -217,13 +239,13 @@ static void check_tls(struct config *config, struct config_report *report)
     }
     if (config->tls_addr.is_set && !has_tls) {
         config_fault(
-            report, nowhere,
+            report, place_of(config, "tlsAddr"),
             "tlsAddr needs tlsConfig.certFile and tlsConfig.keyFile (or those of wssConfig)");
     }
     if (config->wss_addr.is_set && !has_wss) {
         /* WuKongIM opens the port and fails every handshake; the file must still start here. */
         config_warning(
-            report, nowhere,
+            report, place_of(config, "wssAddr"),
             "wssAddr is not opened: wssConfig.certFile and wssConfig.keyFile are not set");
         config->wss_addr.is_set = false;
     }
@@ -271,13 +293,13 @@ static void derive_resources(struct config *config, const struct config_machine 
             half != 0 && half < MEMORY_BYTES_DEFAULT ? half : MEMORY_BYTES_DEFAULT;
     }
     if (config->memory_bytes < MEMORY_BYTES_MIN) {
-        config_fault(report, (struct config_place){0},
+        config_fault(report, place_of(config, "memory"),
                      "memory is %llu bytes; the server needs at least %lluM",
                      (unsigned long long)config->memory_bytes,
                      (unsigned long long)(MEMORY_BYTES_MIN >> 20));
     }
     if (machine->memory_limit_bytes != 0 && config->memory_bytes > machine->memory_limit_bytes) {
-        config_fault(report, (struct config_place){0},
+        config_fault(report, place_of(config, "memory"),
                      "memory is %lluM, but the control group allows %lluM",
                      (unsigned long long)(config->memory_bytes >> 20),
                      (unsigned long long)(machine->memory_limit_bytes >> 20));
@@ -295,6 +317,7 @@ enum err config_derive(struct config *config, const struct config_machine *machi
     derive_directories(config, machine, report);
     check_doors(config, report);
     check_users(config, report);
+    check_events(config, report);
     check_names(config, report);
     check_tls(config, report);
     derive_external(config, machine, report);

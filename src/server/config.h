@@ -151,8 +151,8 @@ struct config {
     uint64_t disk_reserve_bytes;
 
     /* Private to config.c and config_print.c. */
-    uint8_t origins[CONFIG_KEYS_MAX]; /* enum config_origin, by row of the table */
-    uint32_t lines[CONFIG_KEYS_MAX];  /* in the file */
+    uint8_t origins[CONFIG_KEYS_MAX];            /* enum config_origin, by row of the table */
+    struct config_place places[CONFIG_KEYS_MAX]; /* where each was given */
     char text[CONFIG_TEXT_BYTES_MAX];
     size_t text_used;
 };

@@ -14,7 +14,8 @@ static void read_variable(const char *variable, config_environment_fn *found, vo
         config_key_variable(config_key(row), name);
         const char *text = value_of(variable, name);
         if (text != NULL) {
-            const struct config_value value = {.items = {bytes_of_string(text)}, .count = 1};
+            const struct config_value value = {
+                .items = {bytes_of_string(text)}, .count = 1, .place = {.variable = variable}};
             found(context, row, &value);
             return;
         }

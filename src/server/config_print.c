@@ -193,7 +193,7 @@ static void print_origin(const struct config *config, uint32_t row, FILE *out)
         fputs("the default", out);
         break;
     case CONFIG_FROM_FILE:
-        fprintf(out, "line %u of the file", config->lines[row]);
+        fprintf(out, "line %u of the file", config->places[row].line);
         break;
     case CONFIG_FROM_ENVIRONMENT:
         fprintf(out, "the variable %s", variable);

@@ -71,20 +71,45 @@ void config_warning(struct config_report *report, struct config_place place, con
     }
 }
 
+static const char *name_of(const struct config_report *report)
+{
+    return report->name != NULL ? report->name : "configuration";
+}
+
+/* The variable or the file, and the line if there is one. */
+static void print_origin(const struct config_report *report, struct config_place place, FILE *out)
+{
+    if (place.variable != NULL) {
+        fprintf(out, "%.*s", (int)strcspn(place.variable, "="), place.variable);
+        return;
+    }
+    fputs(name_of(report), out);
+    if (place.line > 0) {
+        fprintf(out, ":%u", place.line);
+    }
+}
+
 void config_report_print(const struct config_report *report, FILE *out)
 {
-    const char *name = report->name != NULL ? report->name : "configuration";
     for (uint32_t i = 0; i < report->faults_count && i < CONFIG_FAULTS_MAX; i++) {
         const struct config_message *fault = &report->faults[i];
+        print_origin(report, fault->place, out);
         if (fault->place.line > 0) {
-            fprintf(out, "%s:%u:%u: %s\n", name, fault->place.line, fault->place.column,
-                    fault->text);
-        } else {
-            fprintf(out, "%s: %s\n", name, fault->text);
+            fprintf(out, ":%u", fault->place.column);
         }
+        fprintf(out, ": %s\n", fault->text);
     }
     if (report->faults_count > CONFIG_FAULTS_MAX) {
-        fprintf(out, "%s: and %u more\n", name, report->faults_count - CONFIG_FAULTS_MAX);
+        fprintf(out, "%s: and %u more\n", name_of(report),
+                report->faults_count - CONFIG_FAULTS_MAX);
+    }
+}
+
+void config_report_print_warnings(const struct config_report *report, FILE *out)
+{
+    for (uint32_t i = 0; i < report->warnings_count && i < CONFIG_WARNINGS_MAX; i++) {
+        print_origin(report, report->warnings[i].place, out);
+        fprintf(out, ": warning: %s\n", report->warnings[i].text);
     }
 }
 

@@ -22,6 +22,7 @@
 struct config_place {
     uint32_t line;
     uint32_t column;
+    const char *variable; /* NAME=VALUE of the environment, which it is instead; borrowed */
 };
 
 struct config_message {
@@ -46,8 +47,11 @@ PRINTF_LIKE(3, 4)
 void config_warning(struct config_report *report, struct config_place place, const char *format,
                     ...);
 
-/* Prints every fault as NAME:LINE:COLUMN: TEXT. */
+/* Prints every fault as NAME:LINE:COLUMN: TEXT, or VARIABLE: TEXT. */
 void config_report_print(const struct config_report *report, FILE *out);
+
+/* Prints every warning as NAME:LINE: warning: TEXT, or VARIABLE: warning: TEXT. */
+void config_report_print_warnings(const struct config_report *report, FILE *out);
 
 /* Logs warnings, and the keys without effect, grouped by the reason: once, at start. */
 void config_report_log(const struct config_report *report);

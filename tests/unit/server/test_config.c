@@ -247,6 +247,12 @@ TEST(a_variable_with_a_wrong_value_is_refused)
     CHECK_EQ(loaded.err, ERR_PROTOCOL);
     CHECK_STRING(loaded.report->faults[0].text,
                  "cluster.nodeId must be a whole number from 1 to 1023, not \"0x1\"");
+    char text[200] = "";
+    FILE *out = fmemopen(text, sizeof(text), "w");
+    config_report_print(loaded.report, out);
+    fclose(out);
+    CHECK_STRING(text, "WK_CLUSTER_NODEID: cluster.nodeId must be a whole number from 1 to 1023, "
+                       "not \"0x1\"\n");
     unload(&loaded);
 }
 

@@ -78,6 +78,29 @@ TEST(anybody_may_log_in_is_a_warning_where_others_can_reach_the_port)
     }
 }
 
+TEST(an_event_that_does_not_exist_is_a_warning)
+{
+    struct loaded loaded =
+        derive("webhook.focusEvents: [msg.notify, msg.offlin, user.onlinestatus]");
+    CHECK_OK(loaded.err);
+    CHECK(warns(&loaded, "there is no event \"msg.offlin\""));
+    CHECK(!warns(&loaded, "there is no event \"msg.notify\""));
+    unload(&loaded);
+    loaded = derive("webhook.focusEvents: msg.offline msg.notify");
+    CHECK(!warns(&loaded, "there is no event"));
+    unload(&loaded);
+}
+
+TEST(a_fault_that_is_found_late_names_the_place_of_its_key)
+{
+    struct loaded loaded = derive("mode: test\nauth:\n  users: [\"a:b:*\", \"c\"]\nmemory: 1M\n");
+    CHECK_EQ(loaded.err, ERR_PROTOCOL);
+    CHECK_EQ(loaded.report->faults_count, 2);
+    CHECK_EQ(loaded.report->faults[0].place.line, 3);
+    CHECK_EQ(loaded.report->faults[1].place.line, 4);
+    unload(&loaded);
+}
+
 TEST(directories_stand_under_home_unless_they_are_given)
 {
     static const struct {
