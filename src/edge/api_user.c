@@ -6,6 +6,7 @@
 #include "chat/session.h"
 #include "chat/system_accounts.h"
 #include "edge/api_checks.h"
+#include "edge/conn.h"
 #include "edge/http_reading.h"
 #include "store/read.h"
 #include "system/crypto.h"
@@ -14,6 +15,10 @@
 #define STATUS_ITEM_BYTES    64u /* of the answer, besides the uid */
 
 /* ---- Devices. ---- */
+
+/* A longer one never fits a CONNECT, beside a uid, a device and a PROXY header. */
+#define TOKEN_BYTES_MAX 6144u
+_Static_assert(TOKEN_BYTES_MAX + 2048u <= CONN_LOGIN_BYTES_MAX, "who has such a token can log in");
 
 struct token_input {
     struct bytes uid;
@@ -91,7 +96,9 @@ void api_user_token(struct http_request *request)
         !api_check(request, !name_is_special(input->uid), "uid不能包含特殊字符！") ||
         !api_check(request, !bytes_equal(input->uid, NAME_SYSTEM_UID),
                    "系统账号不允许更新token！") ||
-        !api_check_name(request, input->uid, "uid")) {
+        !api_check_name(request, input->uid, "uid") ||
+        !api_check(request, input->token.size <= TOKEN_BYTES_MAX,
+                   "token is longer than 6144 bytes")) {
         return;
     }
     struct device_change *change = make_change(request, DEVICE_CHANGE_SET, input->uid);
