@@ -131,7 +131,6 @@ static const struct api_route routes[] = {
     OPS_POST("/plugin/unbind", api_plugin_unbind, &api_shape_plugin, RAW),
     OPS_POST("/plugin/uninstall", api_plugin_uninstall, &api_shape_plugin, RAW),
     GET("/docs", api_docs),
-    GET("/docs/", api_docs),
     GET("/docs/openapi.json", api_docs_openapi),
     GET("/docs/health", api_docs_health),
     OPS_GET("/cluster/nodes", api_cluster_nodes),

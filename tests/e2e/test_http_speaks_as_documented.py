@@ -142,11 +142,11 @@ def test_what_is_not_there_is_404_in_plain_text(api, method, path):
     assert method == "HEAD" or reply.headers["Content-Type"].startswith("text/plain")
 
 
-@pytest.mark.parametrize("method, status", [("GET", 301), ("POST", 307)])
-def test_a_trailing_slash_is_redirected(api, method, status):
-    reply = api.call(method, "/health/" if method == "GET" else "/channel/")
+@pytest.mark.parametrize("method, path, status", [("GET", "/health", 301), ("POST", "/channel", 307), ("GET", "/docs", 301)])
+def test_a_trailing_slash_is_redirected(api, method, path, status):
+    reply = api.call(method, path + "/")
     assert reply.status == status
-    assert reply.headers["Location"].endswith("/health" if method == "GET" else "/channel")
+    assert reply.headers["Location"].endswith(path)
 
 
 @pytest.mark.parametrize("target, status", [("http://im.example.com:5001/health", 200), ("http://x/nowhere", 404), ("http://x", 404)])
