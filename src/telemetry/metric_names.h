@@ -183,7 +183,8 @@
     L(SOURCE,       "jingu_datasource_seconds", "From a request to the data source to its answer, or to the end of the wait.")
 
 /* ALIAS(family, type, first, last): WuKongIM's name (http-api 14.6) for a figure of ours, the sum of the
- * series from METRIC_<first> to METRIC_<last>. */
+ * series from METRIC_<first> to METRIC_<last>; with the last before the first it is 0: between nodes
+ * there is no traffic where there is one. */
 #define METRIC_ALIAS_LIST(A) \
     A("app_conn_count_total",                 GAUGE,   CONNECTIONS_OPEN, CONNECTIONS_OPEN_WSS) \
     A("app_online_user_count_total",          GAUGE,   USERS_ONLINE, USERS_ONLINE) \
@@ -205,5 +206,7 @@
     A("app_pong_count_total",                 COUNTER, OUT_PONG, OUT_PONG) \
     A("app_pong_bytes_total",                 COUNTER, OUT_PONG_BYTES, OUT_PONG_BYTES) \
     A("system_extranet_incoming_bytes_total", COUNTER, CLIENT_BYTES_IN, CLIENT_BYTES_IN) \
-    A("system_extranet_outgoing_bytes_total", COUNTER, CLIENT_BYTES_OUT, CLIENT_BYTES_OUT)
+    A("system_extranet_outgoing_bytes_total", COUNTER, CLIENT_BYTES_OUT, CLIENT_BYTES_OUT) \
+    A("system_intranet_incoming_bytes_total", COUNTER, CLIENT_BYTES_OUT, CLIENT_BYTES_IN) \
+    A("system_intranet_outgoing_bytes_total", COUNTER, CLIENT_BYTES_OUT, CLIENT_BYTES_IN)
 /* clang-format on */
