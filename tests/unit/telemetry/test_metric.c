@@ -136,7 +136,11 @@ TEST(the_names_of_wukongim_show_the_same_figures)
     metric_add(slot, METRIC_CONNECTIONS_OPEN, 2);
     metric_add(slot, METRIC_CONNECTIONS_OPEN_WS, 3);
     metric_add(slot, METRIC_IN_SEND, 7);
+    metric_add(slot, METRIC_CLIENT_BYTES_IN, 11);
     char *text = rendered(&metrics);
+    CHECK(strstr(text, "\nsystem_extranet_incoming_bytes_total 11\n") != NULL);
+    CHECK(strstr(text, "\nsystem_intranet_incoming_bytes_total 0\n") != NULL);
+    CHECK(strstr(text, "\nsystem_intranet_outgoing_bytes_total 0\n") != NULL);
     CHECK(strstr(text, "\njingu_connections{transport=\"ws\"} 3\n") != NULL);
     CHECK(strstr(text, "\napp_conn_count_total 5\n") != NULL);
     CHECK(strstr(text, "\njingu_packets_received_total{type=\"send\"} 7\n") != NULL);
