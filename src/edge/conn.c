@@ -336,6 +336,7 @@ static void conn_copy(struct conn *conn, const struct conn *from)
     conn->dialect = from->dialect;
     conn->transport = from->transport;
     conn->is_close_asked = from->is_close_asked;
+    conn->is_faulty = from->is_faulty;
     conn->close_code = from->close_code;
     conn->is_websocket_open = from->is_websocket_open;
     conn->is_proxy_checked = from->is_proxy_checked;

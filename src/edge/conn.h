@@ -113,7 +113,8 @@ struct conn {
     uint8_t move_to;        /* the shard of its user, while it moves there */
     bool is_ended;          /* the peer has said all and waits for answers */
     bool is_hung_up;        /* the peer has closed its side, or the connection broke */
-    bool is_close_asked;    /* WebSocket: the peer has, with close_code */
+    bool is_close_asked;    /* WebSocket: the peer has */
+    bool is_faulty;         /* WebSocket: it has by breaking the rules */
     bool is_websocket_open; /* the upgrade is done */
     bool is_proxy_checked;  /* the first bytes were looked at for a PROXY header */
     bool is_handshaking;    /* TLS */
@@ -127,7 +128,7 @@ struct conn {
     bool is_login_decided;  /* with login_reason; CONNECT is the first frame that is held */
     uint8_t login_reason;   /* enum chat_reason */
     uint8_t cause;          /* enum conn_cause; set with CLOSING and DOOMED */
-    uint16_t close_code;    /* 0: it gave none */
+    uint16_t close_code;    /* to answer with; 0: none */
     struct address peer;
     uint32_t sends;      /* under way */
     uint32_t next_free;  /* FREE: the next free slot */

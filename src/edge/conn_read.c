@@ -213,6 +213,15 @@ static enum flow take_control(struct edge *edge, struct conn *conn,
     return FLOW_NEXT;
 }
 
+/* What it said before is done, as if it had closed then; it is told why nothing else is. */
+static void end_faulty(struct edge *edge, struct conn *conn)
+{
+    metric_add(edge->shard->metrics, METRIC_BAD_WEBSOCKET, 1);
+    conn->is_close_asked = true;
+    conn->is_faulty = true;
+    conn->close_code = WEBSOCKET_CODE_PROTOCOL;
+}
+
 /* Turns raw WebSocket bytes into stream bytes, in place, and answers control frames. */
 static enum flow take_websocket(struct edge *edge, struct conn *conn, struct inflow *in)
 {
@@ -221,9 +230,7 @@ static enum flow take_websocket(struct edge *edge, struct conn *conn, struct inf
         const enum err err =
             websocket_consume(&conn->websocket, inflow_raw(in), in->raw_size, &event);
         if (err != ERR_OK && err != ERR_AGAIN) {
-            metric_add(edge->shard->metrics, METRIC_BAD_WEBSOCKET, 1);
-            conn_doom(edge, conn, CAUSE_PROTOCOL);
-            return FLOW_STOP;
+            end_faulty(edge, conn);
         }
         /* What was produced lies at the front of what was consumed; the payload of a control frame
          * lies in between and is used before the rest moves down. */
@@ -555,7 +562,7 @@ void conn_end_answered(struct edge *edge, struct conn *conn)
     const struct bytes payload = {.data = code, .size = conn->close_code != 0 ? sizeof(code) : 0};
     if (!conn->is_close_asked ||
         answer_control(edge, conn, WEBSOCKET_OPCODE_CLOSE, payload) == FLOW_NEXT) {
-        conn_close_gently(edge, conn, CAUSE_PEER);
+        conn_close_gently(edge, conn, conn->is_faulty ? CAUSE_PROTOCOL : CAUSE_PEER);
     }
 }
 

@@ -544,8 +544,9 @@ HOT enum err websocket_consume(struct websocket_state *state, uint8_t *data, siz
             event.consumed += header.size;
         }
     }
-    if (err == ERR_OK || err == ERR_AGAIN) {
-        *out_event = event;
+    if (err == ERR_PROTOCOL) {
+        event.kind = WEBSOCKET_EVENT_NONE;
     }
+    *out_event = event;
     return err;
 }

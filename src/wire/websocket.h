@@ -30,6 +30,8 @@
 /* One masked control frame: what websocket_consume leaves unconsumed is less than that. */
 #define WEBSOCKET_RAW_BYTES_MAX (2u + WEBSOCKET_MASK_BYTES + WEBSOCKET_CONTROL_BYTES_MAX)
 
+#define WEBSOCKET_CODE_PROTOCOL 1002u /* of a close: the peer broke the rules */
+
 enum websocket_opcode {
     WEBSOCKET_OPCODE_CONTINUATION = 0x0,
     WEBSOCKET_OPCODE_TEXT = 0x1,
@@ -137,8 +139,9 @@ struct websocket_event {
 };
 
 /* Turns raw bytes into stream bytes, in place. ERR_OK: stopped behind a control frame; call again
- * with what is left. ERR_AGAIN: all that could be consumed was, and there is no event. In both
- * cases `out_event` says how much was consumed and produced. ERR_PROTOCOL: the peer breaks the
- * rules; the connection is to be closed. */
+ * with what is left. ERR_AGAIN: all that could be consumed was, and there is no event.
+ * ERR_PROTOCOL: the peer breaks the rules, and nothing behind this is to be looked at; the
+ * connection is to be closed. In all cases `out_event` says how much was consumed and produced
+ * before. */
 MUST_USE enum err websocket_consume(struct websocket_state *state, uint8_t *data, size_t size,
                                     struct websocket_event *out_event);

@@ -201,6 +201,19 @@ def test_an_unmasked_frame_ends_the_connection(anna):
 def test_what_rfc_6455_forbids_ends_the_connection(anna, login, data):
     anna.stream.send_raw(data)
     anna.expect_close()
+    assert anna.stream.closing == b"\x03\xea"
+
+
+@pytest.mark.jingu_only(reason="the reference forgets what it has read with the fault")
+@pytest.mark.parametrize("fault", [pytest.param(frame(3, b"x"), id="reserved opcode"), pytest.param(frame(CLOSE, b"\x03\xed"), id="a code nobody may send"),
+                                   pytest.param(frame(BINARY, encode(Ping()), masked=False), id="unmasked")])
+def test_what_was_said_before_a_fault_is_done_and_answered(api, anna, name, fault):
+    sends = [anna.prepare(name("bob"), b"%d" % i) for i in range(100)]
+    anna.stream.send_raw(b"".join(frame(BINARY, encode(send)) for send in sends) + frame(PING, b"p") + fault + frame(BINARY, encode(Ping())))
+    assert all(anna.sendack(send).reason == 1 for send in sends)
+    anna.expect_close()
+    assert (anna.stream.closing, anna.stream.pongs) == (b"\x03\xea", [b"p"]) and not anna.pending(Kind.PONG)
+    assert [message["plain"] for message in api.history(anna.uid, name("bob"))] == [b"%d" % i for i in range(100)]
 
 
 @pytest.mark.jingu_only(reason="the reference gathers the whole frame")

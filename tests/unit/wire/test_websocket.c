@@ -386,6 +386,17 @@ TEST(fragments_out_of_order_are_refused)
     CHECK_EQ(consume_hex("8181 00000000 61 8081 00000000 61", &event), ERR_PROTOCOL);
 }
 
+TEST(what_stands_before_a_fault_is_told)
+{
+    struct websocket_event event;
+    CHECK_EQ(consume_hex("8182 00000000 6162 8181 00000000 63 8381 00000000 64", &event),
+             ERR_PROTOCOL);
+    CHECK_EQ(event.produced, 3);
+    CHECK_EQ(consume_hex("8181 00000000 61 8882 00000000 03ed", &event), ERR_PROTOCOL);
+    CHECK_EQ(event.produced, 1);
+    CHECK_EQ(event.kind, WEBSOCKET_EVENT_NONE);
+}
+
 TEST(a_close_frame_gives_its_code)
 {
     struct websocket_event event;
