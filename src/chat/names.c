@@ -9,12 +9,42 @@ bool name_is_special(struct bytes name)
     return bytes_contain(name, '@') || bytes_contain(name, '#') || bytes_contain(name, '&');
 }
 
+/* The blanks of Unicode beyond ASCII, in UTF-8: U+0085, U+00A0, U+1680, U+2000 to U+200A, U+2028,
+ * U+2029, U+202F, U+205F, U+3000. */
+static const char *const wide_blanks[] = {
+    "\xc2\x85",     "\xc2\xa0",     "\xe1\x9a\x80", "\xe2\x80\x80", "\xe2\x80\x81",
+    "\xe2\x80\x82", "\xe2\x80\x83", "\xe2\x80\x84", "\xe2\x80\x85", "\xe2\x80\x86",
+    "\xe2\x80\x87", "\xe2\x80\x88", "\xe2\x80\x89", "\xe2\x80\x8a", "\xe2\x80\xa8",
+    "\xe2\x80\xa9", "\xe2\x80\xaf", "\xe2\x81\x9f", "\xe3\x80\x80",
+};
+
+/* The size of the blank at the start of some text, or 0. */
+static size_t blank_size(struct bytes text)
+{
+    const uint8_t first = text.data[0];
+    if (first < 0x80) {
+        return first == ' ' || (first >= '\t' && first <= '\r') ? 1 : 0;
+    }
+    if (first != 0xc2 && (first < 0xe1 || first > 0xe3)) {
+        return 0; /* most scripts end here */
+    }
+    for (size_t i = 0; i < COUNT_OF(wide_blanks); i++) {
+        const struct bytes blank = bytes_of_string(wide_blanks[i]);
+        if (bytes_begin_with(text, blank)) {
+            return blank.size;
+        }
+    }
+    return 0;
+}
+
 bool name_is_blank(struct bytes name)
 {
-    for (size_t i = 0; i < name.size; i++) {
-        if (name.data[i] != ' ' && (name.data[i] < '\t' || name.data[i] > '\r')) {
+    while (name.size > 0) {
+        const size_t size = blank_size(name);
+        if (size == 0) {
             return false;
         }
+        name = bytes_skip(name, size);
     }
     return true;
 }

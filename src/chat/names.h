@@ -71,7 +71,7 @@ bool name_is_plain(struct bytes name);
 /* Has `name` one of the characters @ # &? */
 bool name_is_special(struct bytes name);
 
-/* Empty, or nothing but white space. */
+/* Empty, or nothing but blanks, those of Unicode included. */
 bool name_is_blank(struct bytes name);
 
 /* Writes the internal id of the channel between two users: the uid with the larger CRC-32 first

@@ -37,6 +37,17 @@ TEST(names_that_are_reserved_or_no_text_are_not_plain)
     CHECK(!name_is_plain(BYTES_OF("\xff")));
 }
 
+TEST(the_blanks_of_unicode_are_blanks)
+{
+    CHECK(name_is_blank(BYTES_OF("")));
+    CHECK(name_is_blank(
+        BYTES_OF("\t\r \302\205\u00a0\u1680\u2000\u200a\u2028\u2029\u202f\u205f\u3000")));
+    CHECK(!name_is_blank(BYTES_OF("\u3000悟\u3000")));
+    CHECK(!name_is_blank(BYTES_OF("\u200b"))); /* it has no width, and is no blank */
+    CHECK(!name_is_blank(BYTES_OF("\xe3\x80")));
+    CHECK(!name_is_blank(BYTES_OF("é")));
+}
+
 TEST(a_command_channel_cannot_be_named)
 {
     uint8_t area[NAME_PAIR_BYTES_MAX];
