@@ -84,9 +84,13 @@ class Receiver:
                 parts = urlsplit(self.path)
                 event = parse_qs(parts.query).get("event", [""])[0]
                 post = Post(event, self.path, dict(self.headers), text, 0, self.client_address[1], time.monotonic())
-                post.status, answer, *headers = receiver.reply(post)
+                said, answer, *headers = receiver.reply(post)
+                post.status = said or 200
                 with receiver._lock:
                     receiver.posts.append(post)
+                if said is None:  # taken, and never said so
+                    self.close_connection = True
+                    return
                 self.send_response(post.status)
                 for name, value in headers:
                     self.send_header(name, value)
@@ -126,6 +130,11 @@ class Receiver:
         """Connections are taken and nothing is ever said."""
         self.stop()
         self._hole = socket.create_server(("127.0.0.1", self.port), backlog=128)
+
+    def is_idle(self) -> bool:
+        """Nobody is connected."""
+        with self._lock:
+            return not self._open
 
     # -- what came -------------------------------------------------------------------------------------------------------
 
