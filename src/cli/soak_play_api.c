@@ -70,7 +70,9 @@ enum err soak_play_streams(struct soak_attack *attack)
 #define API_STEP_MS       5u
 #define API_NAMES_COUNT   200u
 
-/* '@' and '#' in a body are two numbers of users or channels. No body: a GET. */
+/* All that the API has (its test looks), but for what takes seconds or writes a copy of the store:
+ * profiles and /backup. '@' and '#' in a body are two numbers of users or channels. No body: a GET.
+ */
 struct request_kind {
     const char *path;
     const char *body;
@@ -133,10 +135,74 @@ static const struct request_kind kinds[] = {
     {"/cluster/users?limit=20", NULL},
     {"/cluster/devices?limit=20", NULL},
     {"/cluster/conversations?limit=20&uid=api-1", NULL},
+    {"/channel/blacklist_remove", "{\"channel_id\":\"apig-@\",\"channel_type\":2,\"uids\":[\"api-#\"]}"},
+    {"/channel/blacklist_remove_all", "{\"channel_id\":\"apig-@\",\"channel_type\":2}"},
+    {"/channel/whitelist_set", "{\"channel_id\":\"apig-@\",\"channel_type\":2,\"uids\":[]}"},
+    {"/channel/whitelist_remove", "{\"channel_id\":\"apig-@\",\"channel_type\":2,\"uids\":[\"api-#\"]}"},
+    {"/channel/subscriber_remove_all", "{\"channel_id\":\"apig-@\",\"channel_type\":2}"},
+    {"/user/systemuids_add_to_cache", "{\"uids\":[\"system-@\"]}"},
+    {"/user/systemuids_remove_from_cache", "{\"uids\":[\"system-@\"]}"},
+    {"/user/update_plugin_no", "{\"uid\":\"api-@\",\"plugin_no\":\"none\"}"},
+    {"/conn/kick", "{\"uid\":\"api-@\",\"conn_id\":0}"},
+    {"/conn/remove", "{\"uid\":\"api-@\",\"conn_id\":#}"},
+    {"/conversation/syncMessages", "{\"uid\":\"api-@\",\"channels\":[{\"channel_id\":\"apig-#\",\"channel_type\":2,\"last_msg_seq\":0}],\"msg_count\":5}"},
+    {"/webhook/deadletters?limit=10", NULL},
+    {"/webhook/resend", "{\"ids\":[\"1-@-0\"]}"},
+    {"/manager/login", "{\"username\":\"api-@\",\"password\":\"wrong\"}"},
+    {"/ledger/page", NULL},
+    {"/debug/pprof/", NULL},
+    {"/debug/pprof/symbol", NULL},
+    {"/debug/pprof/symbol", "0x400000"},
+    {"/docs", NULL},
+    {"/docs/", NULL},
+    {"/docs/health", NULL},
+    {"/migrate/result", NULL},
+    {"/tag?tag_key=none", NULL},
+    {"/tag/remove", "{\"tag_key\":\"none\"}"},
+    {"/tags", NULL},
+    {"/plugins", NULL},
+    {"/plugins/none/a/path", "{}"},
+    {"/pluginconfig/none", "{}"},
+    {"/plugin/bind", "{\"plugin_no\":\"none\",\"uid\":\"api-@\"}"},
+    {"/plugin/bind?uid=api-1", NULL},
+    {"/plugin/unbind", "{\"plugin_no\":\"none\",\"uid\":\"api-@\"}"},
+    {"/plugin/uninstall", "{\"plugin_no\":\"none\"}"},
+    {"/cluster/nodes/1001/channels?limit=20", NULL},
+    {"/cluster/node", NULL},
+    {"/cluster/simpleNodes", NULL},
+    {"/cluster/info", NULL},
+    {"/cluster/allslot", NULL},
+    {"/cluster/slots/1/config", NULL},
+    {"/cluster/slots/1/replicas", NULL},
+    {"/cluster/slots/1/localReplica", NULL},
+    {"/cluster/slots/1/migrate", "{}"},
+    {"/cluster/slots/1/election", "{}"},
+    {"/cluster/message/eventsync", "{\"channel_id\":\"api-#\",\"channel_type\":1,\"from_uid\":\"api-@\",\"client_msg_no\":\"api-@\"}"},
+    {"/cluster/channels/apig-1/2/subscribers", NULL},
+    {"/cluster/channels/apig-1/2/denylist", NULL},
+    {"/cluster/channels/apig-1/2/allowlist", NULL},
+    {"/cluster/channels/apig-1/2/config", NULL},
+    {"/cluster/channels/apig-1/2/replicas", NULL},
+    {"/cluster/channels/apig-1/2/localReplica", NULL},
+    {"/cluster/channels/apig-1/2/migrate", "{}"},
+    {"/cluster/channels/apig-1/2/start", "{}"},
+    {"/cluster/channels/apig-1/2/stop", "{}"},
+    {"/cluster/channel/status", "{\"channels\":[{\"channel_id\":\"apig-@\",\"channel_type\":2}]}"},
+    {"/cluster/logs?limit=20", NULL},
+    {"/cluster/devtools/checkLogConflict", NULL},
     {"/no/such/path", "{}"},
     {"/message/send", "{\"from_uid\":"},
 };
 /* clang-format on */
+
+const char *soak_api_request(uint32_t index, const char **out_method)
+{
+    if (index >= COUNT_OF(kinds)) {
+        return NULL;
+    }
+    *out_method = kinds[index].body != NULL ? "POST" : "GET";
+    return kinds[index].path;
+}
 
 static void add_body(struct soak_attack *attack, const char *body, struct writer *writer)
 {

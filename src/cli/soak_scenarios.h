@@ -56,5 +56,8 @@ MUST_USE enum err soak_play_stall(struct soak_attack *attack);
 /* soak_play_api.c */
 MUST_USE enum err soak_play_streams(struct soak_attack *attack);
 MUST_USE enum err soak_play_api(struct soak_attack *attack);
+/* The target of the request with this index among those of soak_play_api, for their test; NULL
+ * behind the last. */
+const char *soak_api_request(uint32_t index, const char **out_method);
 /* soak_play_webhooks.c */
 MUST_USE enum err soak_play_webhooks(struct soak_attack *attack);
