@@ -1,5 +1,6 @@
 """/conversation/sync in its common form (HTTP API 12.5; semantics 5)."""
 
+import threading
 import time
 
 import pytest
@@ -215,3 +216,45 @@ def test_the_count_is_right_the_moment_the_ack_is_here(api, login, name):
         anna.tell(group, b"x", 2)
         assert api.conversation(name("bob"), anna.uid)["unread"] == i
         assert api.conversation(name("bob"), group)["unread"] == i
+
+
+@pytest.mark.jingu_only(reason="the reference needs a moment after the SENDACK")
+def test_unread_is_right_when_the_acknowledgement_is_also_while_many_send(server, api, login, name):
+    """Each sender looks at once at what a reader has, who now and then clears it."""
+    senders, each = [login(name(f"sender{i}")) for i in range(4)], 30
+    group = api.group(name("group"), name("reader"), name("clearer"), *(sender.uid for sender in senders))
+    cleared, failures = [0], []
+
+    def talk(sender):
+        try:
+            own = Api(server)
+            for _ in range(each):
+                seq = sender.tell(group, b"x", GROUP).message_seq
+                seen = own.conversation(name("reader"), group, msg_count=1)
+                assert seq <= seen["last_msg_seq"] == seen["unread"] == seen["recents"][0]["message_seq"]
+                before = cleared[0]  # at least so far it was read before this question
+                seen = own.conversation(name("clearer"), group, msg_count=1)
+                assert seen["last_msg_seq"] >= seq and seen["readed_to_msg_seq"] >= before
+                assert seen["unread"] == seen["last_msg_seq"] - seen["readed_to_msg_seq"]
+        except BaseException as failure:
+            failures.append(failure)
+
+    threads = [threading.Thread(target=talk, args=(sender,)) for sender in senders]
+    for thread in threads:
+        thread.start()
+    while any(thread.is_alive() for thread in threads):
+        before = max_seq(api, group)
+        api.clear_unread(name("clearer"), group, GROUP)
+        cleared[0] = before
+    for thread in threads:
+        thread.join()
+    assert not failures, failures[0]
+    assert api.conversation(name("reader"), group)["unread"] == len(senders) * each
+    api.clear_unread(name("clearer"), group, GROUP)
+    assert api.conversation(name("clearer"), group)["unread"] == 0
+
+
+def max_seq(api, group) -> int:
+    """0 before the first message."""
+    answer = api.get("/channel/max_message_seq", channel_id=group, channel_type=GROUP, login_uid="")
+    return answer.body["message_seq"] if answer.status == 200 else 0

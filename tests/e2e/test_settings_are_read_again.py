@@ -130,3 +130,18 @@ class TestTheConfigCommand:
         file.write_text(self.run("example").stdout)
         said = self.run("check", str(file))
         assert said.returncode == 0, said.stdout + said.stderr
+
+    def test_the_example_starts_a_server_unchanged(self, start_server, login, tmp_path):
+        """But for where it listens, which the environment says."""
+        file = tmp_path / "jingu.yaml"
+        file.write_text(self.run("example").stdout)
+        server = start_server.prepare()
+        places = {"WK_ADDR": f"tcp://127.0.0.1:{server.tcp_port}", "WK_WSADDR": f"ws://127.0.0.1:{server.ws_port}",
+                  "WK_HTTPADDR": f"127.0.0.1:{server.http_port}", "WK_MANAGER_ON": "false"}
+        server.command = lambda: ["env", *(f"{name}={place}" for name, place in places.items()), str(BINARY), "serve", "--config", str(file)]
+        server.start()
+        anna, bob = login("anna", server), login("bob", server, transport="ws")
+        anna.tell("bob", b"hello")
+        assert bob.receive().plain == b"hello"
+        server.restart()
+        assert [message["plain"] for message in Api(server).history("bob", "anna")] == [b"hello"]
