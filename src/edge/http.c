@@ -106,7 +106,8 @@ static struct http_peer *peer_of(struct MHD_Connection *connection)
 }
 
 static enum MHD_Result on_first_line(struct http_door *door, struct MHD_Connection *connection,
-                                     const char *path, const char *method, void **state)
+/* `line` is the first one of the request. */
+                                     const struct http_line *line, void **state)
 {
     struct http_request *request = http_request_acquire(door->http, connection);
     if (request == NULL) {
@@ -114,7 +115,7 @@ static enum MHD_Result on_first_line(struct http_door *door, struct MHD_Connecti
     }
     request->port = door->port;
     *state = request;
-    if (http_request_begin(request, method, path)) {
+    if (http_request_begin(request, line)) {
         return MHD_YES;
     }
     http_request_work(request);
@@ -126,11 +127,11 @@ static enum MHD_Result on_access(void *context, struct MHD_Connection *connectio
                                  const char *method, const char *version, const char *upload,
                                  size_t *upload_size, void **state)
 {
-    (void)version;
     struct http_door *door = context;
     struct http_request *request = *state;
     if (request == NULL) {
-        return on_first_line(door, connection, path, method, state);
+        const struct http_line line = {.method = method, .path = path, .version = version};
+        return on_first_line(door, connection, &line, state);
     }
     if (*upload_size > 0) {
         const struct bytes piece = {.data = (const uint8_t *)upload, .size = *upload_size};

@@ -1,6 +1,7 @@
 #include "edge/http_request.h"
 
 #include "base/assert.h"
+#include "edge/http_framing.h"
 #include "edge/http_reading.h"
 #include "edge/jwt.h"
 #include "memory/allocator.h"
@@ -295,10 +296,15 @@ static struct bytes path_of_target(struct bytes target)
     return slash != NULL ? bytes_skip(rest, (size_t)(slash - rest.data)) : BYTES_OF("/");
 }
 
-bool http_request_begin(struct http_request *request, const char *method, const char *path)
+bool http_request_begin(struct http_request *request, const struct http_line *line)
 {
-    request->path = path_of_target(bytes_of_string(path));
-    request->refusal = find_refusal(request, method);
+    request->path = path_of_target(bytes_of_string(line->path));
+    request->denial = http_framing_fault(request->connection, line->version);
+    if (request->denial != NULL) {
+        refuse_body(request, HTTP_REFUSED_FRAMING, METRIC_BAD_HTTP);
+        return false;
+    }
+    request->refusal = find_refusal(request, line->method);
     const uint64_t size = announced_size(request);
     if (request->refusal == HTTP_REFUSED_NOT &&
         size > request->http->options.limits.body_bytes_max) {
@@ -463,6 +469,10 @@ static void answer_refusal(struct http_request *request)
         break;
     case HTTP_REFUSED_MEMORY:
         http_answer_text(request, STATUS_ERROR, HTTP_JSON_TYPE, BYTES_OF(BUSY_ENVELOPE));
+        break;
+    case HTTP_REFUSED_FRAMING:
+        http_answer_error(request, request->denial);
+        request->answer.is_last = true;
         break;
     case HTTP_REFUSED_NOT:
         UNREACHABLE();
@@ -723,7 +733,7 @@ static bool add_headers(const struct http_request *request, struct MHD_Response 
     if (answer->location != NULL) {
         is_done &= MHD_add_response_header(response, MHD_HTTP_HEADER_LOCATION, answer->location);
     }
-    if (request->http->is_draining) {
+    if (request->http->is_draining || answer->is_last) {
         is_done &= MHD_add_response_header(response, MHD_HTTP_HEADER_CONNECTION, "close");
     }
     return is_done;

@@ -45,6 +45,13 @@ enum http_refusal {
     HTTP_REFUSED_MOVED,
     HTTP_REFUSED_LARGE,
     HTTP_REFUSED_MEMORY,
+    HTTP_REFUSED_FRAMING, /* http_framing.h; closed behind the answer */
+};
+
+struct http_line {
+    const char *method;
+    const char *path; /* decoded, without the query */
+    const char *version;
 };
 
 struct http_answer {
@@ -52,6 +59,7 @@ struct http_answer {
     const char *content_type; /* NULL: no body */
     const char *location;     /* of a redirect; or NULL */
     bool is_bare;             /* without the CORS headers */
+    bool is_last;             /* of its connection */
     bool is_static;           /* the text outlives everything */
     bool is_in_pieces;        /* it is read while it is sent: see http_reading.h */
     struct bytes text;        /* a literal, in the arena, or in `buffer` */
@@ -72,7 +80,7 @@ struct http_request {
     enum api_port port;            /* where it came in */
     enum http_stage stage;
     enum http_refusal refusal;
-    const char *denial; /* of HTTP_REFUSED_MANAGER: why; a literal */
+    const char *denial; /* of HTTP_REFUSED_MANAGER and HTTP_REFUSED_FRAMING: why; a literal */
     bool is_suspended;
     uint64_t began_ns;
     struct http_arena arena;
@@ -124,9 +132,8 @@ MUST_USE struct http_request *http_request_acquire(struct http *http,
 void http_request_release(struct http_request *request);
 
 /* The first line and the headers are there: finds the route, or why there is none. False: more body
- * is announced than will ever be read; to be answered at once. */
-MUST_USE bool http_request_begin(struct http_request *request, const char *method,
-                                 const char *path);
+ * is announced than will ever be read, or nobody knows how much; to be answered at once. */
+MUST_USE bool http_request_begin(struct http_request *request, const struct http_line *line);
 
 /* Takes a piece of the body. False: the client sends more than will ever be read; close. */
 MUST_USE bool http_request_take(struct http_request *request, struct bytes piece);

@@ -1,5 +1,6 @@
 """The HTTP door itself: paths, methods, headers, bodies, envelopes (HTTP API 2, 3)."""
 
+import contextlib
 import json
 import socket
 import threading
@@ -237,6 +238,38 @@ class TestTheDoorIsBounded:
         assert answer == b"" or answer.startswith(b"HTTP/1."), answer[:80]
         assert b"X: y" in head or b" 200 " not in answer[:20]
         assert server.healthy()
+
+    @pytest.mark.jingu_only(reason="the reference takes the coding for the length and goes on")
+    @pytest.mark.parametrize("headers, text", [
+        pytest.param("Host: x\r\nContent-Length: 4\r\nContent-Length: 2", "{}{}", id="two lengths"),
+        pytest.param("Host: x\r\nContent-Length: 2, 2", "{}", id="a list of lengths"),
+        pytest.param("Host: x\r\nContent-Length: +2", "{}", id="a length with a sign"),
+        pytest.param("Host: x\r\nContent-Length: 2\r\nTransfer-Encoding: chunked", "2\r\n{}\r\n0\r\n\r\n", id="a length and a coding"),
+        pytest.param("Host: x\r\nTransfer-Encoding: gzip", "{}", id="another coding"),
+        pytest.param("Host: x\r\nTransfer-Encoding: gzip, chunked", "2\r\n{}\r\n0\r\n\r\n", id="two codings"),
+        pytest.param("Content-Length: 2", "{}", id="no host"),
+        pytest.param("Host: x\r\nHost: y\r\nContent-Length: 2", "{}", id="two hosts"),
+    ])
+    def test_a_request_that_two_may_read_differently_is_refused_and_nothing_behind_it_is_read(self, server, headers, text):
+        behind = "GET /health HTTP/1.1\r\nHost: x\r\n\r\n"
+        with socket.create_connection(("127.0.0.1", server.http_port), timeout=SOON) as connection:
+            connection.sendall(f"POST /user/systemuids_add HTTP/1.1\r\n{headers}\r\n\r\n{text}{behind}".encode())
+            answer = b""
+            with contextlib.suppress(ConnectionError):
+                for piece in iter(lambda: connection.recv(4096), b""):
+                    answer += piece
+        assert answer.startswith(b"HTTP/1.1 400 ") and b" 200 " not in answer
+
+    @pytest.mark.parametrize("head, text", [
+        pytest.param("POST /channel HTTP/1.0\r\nContent-Length: 2", "{}", id="an old client needs no host"),
+        pytest.param("POST /channel HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\nContent-Length: 2", "{}", id="the same length twice"),
+        pytest.param("POST /channel HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: Chunked", "2\r\n{}\r\n0\r\n\r\n", id="chunks"),
+    ])
+    def test_what_everybody_reads_alike_is_read(self, server, head, text):
+        with socket.create_connection(("127.0.0.1", server.http_port), timeout=SOON) as connection:
+            connection.sendall(f"{head}\r\nConnection: close\r\n\r\n{text}".encode())
+            answer = b"".join(iter(lambda: connection.recv(4096), b""))
+        assert answer.startswith(b"HTTP/1.1 400 ") and "频道ID不能为空！".encode() in answer
 
     def test_a_hundred_connections_at_once(self, server, name):
         failures = []
