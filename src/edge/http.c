@@ -1,6 +1,7 @@
 #include "edge/http.h"
 
 #include "base/assert.h"
+#include "edge/http_reading.h"
 #include "edge/http_request.h"
 #include "memory/heap.h"
 #include "system/clock.h"
@@ -13,7 +14,7 @@
 #define CONNECTION_MEMORY_BYTES 16384u
 /* With what libmicrohttpd keeps beside it. */
 #define CONNECTION_COST_BYTES (CONNECTION_MEMORY_BYTES + 1536u)
-#define DRAIN_CHECK_MS        20
+#define WATCH_MS              20 /* how often to look for what nothing tells of */
 #define COOKIE_MAILBOX        1u
 #define COOKIE_DAEMON         2u
 /* This part of the memory remembers who sent the stream messages of the last minutes. */
@@ -105,8 +106,8 @@ static struct http_peer *peer_of(struct MHD_Connection *connection)
     return info != NULL ? info->socket_context : NULL;
 }
 
-static enum MHD_Result on_first_line(struct http_door *door, struct MHD_Connection *connection,
 /* `line` is the first one of the request. */
+static enum MHD_Result on_first_line(struct http_door *door, struct MHD_Connection *connection,
                                      const struct http_line *line, void **state)
 {
     struct http_request *request = http_request_acquire(door->http, connection);
@@ -191,8 +192,9 @@ static int turn_wait_ms(struct http *http)
             timeout_ms = wait_ms < INT32_MAX ? (int)wait_ms : INT32_MAX;
         }
     }
-    if (http->is_draining && (timeout_ms < 0 || timeout_ms > DRAIN_CHECK_MS)) {
-        timeout_ms = DRAIN_CHECK_MS;
+    const bool is_watching = http->is_draining || !list_is_empty(&http->readings_roomless);
+    if (is_watching && (timeout_ms < 0 || timeout_ms > WATCH_MS)) {
+        timeout_ms = WATCH_MS;
     }
     if (http->peers.count > 0 && (timeout_ms < 0 || timeout_ms > (int)HTTP_PEERS_REVIEW_MS)) {
         timeout_ms = (int)HTTP_PEERS_REVIEW_MS;
@@ -237,6 +239,7 @@ static void turn(struct http *http)
     for (uint32_t i = 0; i < http->doors_count; i++) {
         MHD_run(http->doors[i].daemon); /* and read and written */
     }
+    http_readings_review(http);
     http_peers_review(&http->peers, http->now_ns);
     mailer_flush(&http->mailer); /* one wake-up for each whom letters were posted to */
     if (heap_thread_is_to_rest()) {
@@ -316,6 +319,7 @@ enum err http_start(struct http *http, const struct http_options *options)
     *http = (struct http){.options = *options};
     http->options.limits = complete_limits(&options->limits);
     list_init(&http->readings_waiting);
+    list_init(&http->readings_roomless);
     if (options->memory_bytes < http_memory_min(&options->limits) || init_budgets(http) != ERR_OK) {
         return ERR_LIMIT;
     }

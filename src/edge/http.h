@@ -166,7 +166,8 @@ struct http {
 
     struct anchors anchors; /* of stream messages */
 
-    struct list readings_waiting; /* requests whose reading waits for its turn */
+    struct list readings_waiting;  /* requests whose reading waits for its turn */
+    struct list readings_roomless; /* and whose answer there is no room for now */
     uint32_t readings_away;
     struct thread slow_thread; /* of the one slow page that is being written */
     bool is_slow_busy;

@@ -7,6 +7,8 @@
 #define GROWTH_MIN      2u /* whoever says what it wants may be wrong, but not again and again */
 #define SCRATCH_ALIGNED 16u
 #define PIECE_BYTES     ((size_t)128 * 1024)
+#define LARGE_SHARE     16u /* of the answers' memory: more is large */
+#define RESERVE_SHARE   8u  /* and this is not for what is large */
 
 static void run_reading(struct reading *reading)
 {
@@ -31,11 +33,14 @@ static void run_slow(void *context)
 
 static void reading_comes_home(struct letter *letter, void *receiver);
 
-/* Room for a piece behind the first; what is around it goes on as it was. */
+/* Room for a piece behind the first, which is that of the one before if it fits; what is around it
+ * goes on as it was. */
 static bool open_piece(struct http_request *request)
 {
-    http_buffer_release(request->buffer);
-    request->buffer = http_buffer_acquire(&request->http->answers_budget, request->read_size);
+    if (request->buffer->capacity != request->read_size) {
+        http_buffer_release(request->buffer);
+        request->buffer = http_buffer_acquire(&request->http->answers_budget, request->read_size);
+    }
     request->scratch_size = 0;
     if (request->buffer == NULL) {
         request->out = (struct writer){.begin = NULL};
@@ -49,10 +54,38 @@ static bool open_piece(struct http_request *request)
     return true;
 }
 
+/* Large answers leave some room to small ones, which tell what has been done. */
+static bool has_room(const struct http_request *request)
+{
+    const struct budget *budget = &request->http->answers_budget;
+    const size_t size = sizeof(struct http_buffer) + request->read_size;
+    const bool is_large = size > budget->limit_bytes / LARGE_SHARE;
+    const uint64_t left = is_large ? budget->limit_bytes / RESERVE_SHARE : 0;
+    return budget_available(budget, MEMORY_RANK_DELIVER) >= size + left;
+}
+
+/* Those who have waited before are asked first. */
+static void wait_for_room(struct http_request *request)
+{
+    struct http *http = request->http;
+    if (request->room_by_ns == 0) {
+        request->room_by_ns = http->now_ns + HTTP_ROOM_WAIT_MS * 1000000ull;
+        list_push_back(&http->readings_roomless, &request->waiting);
+    } else {
+        list_push_front(&http->readings_roomless, &request->waiting);
+    }
+}
+
 static bool open_out(struct http_request *request)
 {
-    return request->stage == HTTP_WORKING ? http_out_open(request, request->read_size)
-                                          : open_piece(request);
+    if (request->stage == HTTP_ANSWERED) {
+        return open_piece(request);
+    }
+    const bool is_open = has_room(request) && http_out_try_open(request, request->read_size);
+    if (!is_open) {
+        wait_for_room(request);
+    }
+    return is_open;
 }
 
 /* The buffer is acquired only now, so that those who wait hold none. */
@@ -81,6 +114,38 @@ static void ask_waiting(struct http *http)
             return;
         }
         ask(CONTAINER_OF(oldest, struct http_request, waiting));
+    }
+}
+
+static void give_up(struct http_request *request)
+{
+    if (request->is_read_slow) {
+        request->http->is_slow_busy = false;
+    }
+    http_answer_busy(request);
+}
+
+static struct http_request *pop_roomless(struct http *http)
+{
+    struct list *oldest = list_pop_front(&http->readings_roomless);
+    return oldest != NULL ? CONTAINER_OF(oldest, struct http_request, waiting) : NULL;
+}
+
+void http_readings_review(struct http *http)
+{
+    struct http_request *oldest = pop_roomless(http);
+    while (oldest != NULL && (http->is_draining || http->now_ns >= oldest->room_by_ns)) {
+        give_up(oldest);
+        oldest = pop_roomless(http);
+    }
+    if (oldest == NULL) {
+        return;
+    }
+    if (has_room(oldest)) {
+        list_push_front(&http->readings_waiting, &oldest->waiting);
+        ask_waiting(http);
+    } else {
+        list_push_front(&http->readings_roomless, &oldest->waiting);
     }
 }
 

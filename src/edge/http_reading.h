@@ -7,7 +7,8 @@
  * as the function has set `read_wanted` to) and is read again from the beginning: so
  * memory is acquired on the HTTP thread alone, and no answer is larger than the limit.
  * A burst of readings waits here and not in the pool, where the shards' readings would
- * stand behind it.
+ * stand behind it. Where others' answers have all the room, a reading waits for them, holding
+ * nothing, for up to HTTP_ROOM_WAIT_MS in all; then the client is told that the server is busy.
  *
  * While it runs the function has the request for itself: `input`, `work`, `out`,
  * `json` and the options in `http`, and nothing else.
@@ -30,6 +31,8 @@
 
 #define HTTP_READ_BYTES_FIRST ((size_t)16 * 1024) /* enough for most answers */
 
+#define HTTP_ROOM_WAIT_MS 30000u
+
 /* Reads and answers, now or later. `failure` is a literal. */
 void http_read(struct http_request *request, http_read_fn *read, size_t size_first,
                const char *failure);
@@ -49,6 +52,9 @@ void http_read_pieces(struct http_request *request, http_read_fn *read, http_rea
 
 /* The client has taken all that there is. For http_request.c. */
 void http_read_next_piece(struct http_request *request);
+
+/* Once in each turn: goes on with what waits for room, if there is some now. */
+void http_readings_review(struct http *http);
 
 /* On the reader thread, before anything is written to `out`: `size` bytes to work with, aligned
  * for anything, not initialised; gone when the function returns. NULL: return ERR_FULL. */

@@ -605,19 +605,27 @@ void http_answer_failure(struct http_request *request, const char *text, enum er
     http_answer_error(request, text);
 }
 
-bool http_out_open(struct http_request *request, size_t size)
+bool http_out_try_open(struct http_request *request, size_t size)
 {
     ASSERT(request->stage == HTTP_WORKING);
     http_buffer_release(request->buffer);
     request->buffer = http_buffer_acquire(&request->http->answers_budget, size);
     if (request->buffer == NULL) {
-        http_answer_busy(request);
         return false;
     }
     request->scratch_size = 0;
     request->out = writer_of(request->buffer->bytes, size);
     request->json = json_text_of(&request->out);
     return true;
+}
+
+bool http_out_open(struct http_request *request, size_t size)
+{
+    const bool is_open = http_out_try_open(request, size);
+    if (!is_open) {
+        http_answer_busy(request);
+    }
+    return is_open;
 }
 
 void http_answer_out(struct http_request *request, uint32_t status, const char *content_type)

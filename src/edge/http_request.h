@@ -104,9 +104,10 @@ struct http_request {
     struct list waiting; /* in http->readings_waiting */
     struct reading reading;
     http_read_fn *read;
-    http_then_fn *then; /* or NULL */
-    size_t read_size;   /* of the buffer it needs */
-    size_t read_wanted; /* of the next one, when this is too small; 0: nothing is known */
+    http_then_fn *then;  /* or NULL */
+    uint64_t room_by_ns; /* it waits for room for its answer until then; 0: it never had to */
+    size_t read_size;    /* of the buffer it needs */
+    size_t read_wanted;  /* of the next one, when this is too small; 0: nothing is known */
     enum err read_result;
     enum err visit_err;    /* what a visitor met that could not say so itself */
     bool is_stream_basic;  /* streams are shown without snapshots (http-api 11.3) */
@@ -199,6 +200,9 @@ void http_answer_static(struct http_request *request, const char *content_type, 
 /* Room for an answer of up to `size` bytes: sets `out` and `json`. False: there is none, and the
  * request was answered. */
 MUST_USE bool http_out_open(struct http_request *request, size_t size);
+
+/* The same, but that without room the request is not answered. */
+MUST_USE bool http_out_try_open(struct http_request *request, size_t size);
 
 /* Answers with what was written to `out`, which is not full. */
 void http_answer_out(struct http_request *request, uint32_t status, const char *content_type);
