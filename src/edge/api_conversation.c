@@ -9,7 +9,7 @@
 
 #define SYNC_BYTES_FIRST    ((size_t)32 * 1024)
 #define USUAL_BYTES         1024u /* of a conversation that is told, until we know better */
-#define WHOLE_BYTES_MAX     ((size_t)512 * 1024) /* of a sync; larger ones are sent in pieces */
+#define WHOLE_BYTES_MAX     ((size_t)512 * 1024) /* of a list; larger ones are sent in pieces */
 #define PAGE_SIZE_DEFAULT   100
 #define PAGE_SIZE_MAX       500
 #define MSG_COUNT_DEFAULT   15
@@ -403,20 +403,23 @@ static enum err read_sync(struct http_request *request)
     return ERR_OK;
 }
 
-/* As many of the list as there is room for, and at least one. */
-static enum err read_sync_piece(struct http_request *request)
+/* Writes the conversation with this index. */
+typedef enum err write_nth_fn(struct http_request *request, uint32_t index);
+
+/* As many of so many conversations as there is room for, and at least one; `told` of them have been
+ * in the pieces before. */
+static enum err write_piece(struct http_request *request, uint32_t count, uint32_t *told,
+                            write_nth_fn *write)
 {
-    struct sync *sync = request->work;
-    const struct conversation_list *list = &sync->list;
-    uint32_t i = sync->told;
+    uint32_t i = *told;
     if (i == 0) {
         json_text_array_begin(&request->json);
     }
-    for (; i < list->count; i++) {
+    for (; i < count; i++) {
         const struct writer out = request->out;
         const struct json_text json = request->json;
-        const enum err err = write_entry(request, list->entries[i]);
-        if (err != ERR_OK || (request->out.is_full && i == sync->told)) {
+        const enum err err = write(request, i);
+        if (err != ERR_OK || (request->out.is_full && i == *told)) {
             return err;
         }
         if (request->out.is_full) { /* the next piece begins with it */
@@ -425,13 +428,25 @@ static enum err read_sync_piece(struct http_request *request)
             break;
         }
     }
-    const bool is_over = i == list->count && request->out.at < request->out.end;
+    const bool is_over = i == count && request->out.at < request->out.end;
     if (is_over) {
         json_text_array_end(&request->json);
     }
     request->has_more = !is_over;
-    sync->told = i;
+    *told = i;
     return ERR_OK;
+}
+
+static enum err write_listed(struct http_request *request, uint32_t index)
+{
+    const struct sync *sync = request->work;
+    return write_entry(request, sync->list.entries[index]);
+}
+
+static enum err read_sync_piece(struct http_request *request)
+{
+    struct sync *sync = request->work;
+    return write_piece(request, sync->list.count, &sync->told, write_listed);
 }
 
 static void answer_empty(struct http_request *request)
@@ -539,17 +554,39 @@ static enum err write_channel(struct http_request *request, const struct channel
     return ERR_OK;
 }
 
-static enum err read_by_channels(struct http_request *request)
+static enum err write_asked(struct http_request *request, uint32_t index)
 {
     const struct by_channels_input *input = request->input;
     const struct channel_input *channels = input->channels.items;
+    return write_channel(request, &channels[index]);
+}
+
+/* What is told in pieces is asked for in the request: nothing has to be listed before. */
+static enum err read_by_channels(struct http_request *request)
+{
+    const uint32_t count = ((const struct by_channels_input *)request->input)->channels.count;
+    if (request->is_in_pieces) {
+        return ERR_OK;
+    }
     enum err err = ERR_OK;
+    uint32_t i = 0;
     json_text_array_begin(&request->json);
-    for (uint32_t i = 0; i < input->channels.count && err == ERR_OK && !request->out.is_full; i++) {
-        err = write_channel(request, &channels[i]);
+    for (; i < count && err == ERR_OK && !request->out.is_full; i++) {
+        err = write_asked(request, i);
     }
     json_text_array_end(&request->json);
+    if (request->out.is_full && i > 1) { /* the last one is not whole */
+        const size_t wanted = request->buffer->capacity / (i - 1) * count / 8 * 9;
+        request->is_in_pieces = wanted > WHOLE_BYTES_MAX;
+        request->read_wanted = request->is_in_pieces ? 0 : wanted;
+    }
     return err;
+}
+
+static enum err read_by_channels_piece(struct http_request *request)
+{
+    const struct by_channels_input *input = request->input;
+    return write_piece(request, input->channels.count, request->work, write_asked);
 }
 
 void api_conversations_by_channels(struct http_request *request)
@@ -560,7 +597,11 @@ void api_conversations_by_channels(struct http_request *request)
         api_check(request, input->channels.count <= CHANNELS_MAX,
                   "more than 10000 channels are asked for") &&
         api_check_name(request, input->uid, "uid")) {
-        http_read(request, read_by_channels, SYNC_BYTES_FIRST, BY_CHANNELS_FAILURE);
+        request->work = http_acquire(request, sizeof(uint32_t)); /* how many have been told */
+        if (request->work != NULL) {
+            http_read_pieces(request, read_by_channels, read_by_channels_piece, SYNC_BYTES_FIRST,
+                             BY_CHANNELS_FAILURE);
+        }
     }
 }
 

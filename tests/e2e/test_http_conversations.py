@@ -2,6 +2,7 @@
 
 import json
 import socket
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -306,6 +307,26 @@ class TestALongList:
         assert metric(long, 'jingu_ledger_peak_bytes{part="http",holder="http_answers"}') < 2 << 20
         pages = [Api(long).conversations("me", msg_count=1, page=page, page_size=500) for page in range(1, 8)]
         assert [item["channel_id"] for page in pages for item in page] == [item["channel_id"] for item in told]
+
+    def test_all_of_it_is_told_by_channels_too(self, long):
+        Api(long).send(b"x" * 150_000, self.peers[7], PERSON, from_uid="me")  # more than a piece
+        asked = [*self.peers, "nobody", *self.peers[:2]]
+        answer = Api(long).post("/conversation/syncByChannels", {
+            "uid": "me", "msg_count": 3, "channels": [{"channel_id": peer, "channel_type": PERSON} for peer in asked]})
+        told = answer.bare()
+        assert len(answer.text) > 4 << 20 and answer.headers["Transfer-Encoding"] == "chunked"
+        assert [item["channel_id"] for item in told] == asked
+        seqs = {item["channel_id"]: [message["message_seq"] for message in item["recents"]] for item in told}
+        assert (seqs.pop(self.peers[7]), seqs.pop("nobody")) == ([4, 3, 2], []) and set(map(tuple, seqs.values())) == {(3, 2, 1)}
+        assert metric(long, 'jingu_ledger_peak_bytes{part="http",holder="http_answers"}') < 2 << 20
+
+    def test_many_at_once_wait_for_each_other(self, long):
+        """There is room for a few of them; the others come when these are told."""
+        with ThreadPoolExecutor(12) as pool:
+            answers = list(pool.map(lambda _: Api(long).post("/conversation/sync", {"uid": "me", "msg_count": 1}), range(12)))
+        assert [answer.status for answer in answers] == [200] * 12
+        assert all(len(answer.body) == self.COUNT for answer in answers)
+        assert metric(long, "jingu_http_too_many_total") == 0
 
     def test_a_connection_goes_on_behind_it(self, long):
         with self.ask(long) as connection:
