@@ -71,9 +71,24 @@ void channels_deinit(struct chat *chat)
     memory_release(channels->budget, channels->buckets,
                    channels->buckets_count * sizeof(struct channel *));
     channels->buckets = NULL;
+    shelf_clear(&chat->shelf);
 }
 
-void channels_shrink(struct chat *chat, uint64_t wanted_bytes)
+/* What is known of it is true as long as nobody has an object of it. */
+static void channel_put_away(struct chat *chat, const struct channel *channel)
+{
+    if (channel->is_stale || channel->ref.number == 0) {
+        return;
+    }
+    const struct channel_state state = {
+        .ref = channel->ref,
+        .row = channel->row,
+        .last_seq = {channel->last_seq[LOG_CHAT], channel->last_seq[LOG_COMMAND]},
+    };
+    shelf_put(&chat->shelf, channel->hash, &state, chat->shard->now_ms);
+}
+
+static void channels_evict(struct chat *chat, uint64_t wanted_bytes, bool is_put_away)
 {
     struct channels *channels = &chat->channels;
     struct list *item = channels->recency.prev;
@@ -84,15 +99,32 @@ void channels_shrink(struct chat *chat, uint64_t wanted_bytes)
         item = item->prev;
         if (channel_is_idle(channel)) {
             metric_add(chat->shard->metrics, METRIC_CHANNELS_EVICTED, 1);
+            if (is_put_away) {
+                channel_put_away(chat, channel);
+            }
             channel_release(chat, channel);
         }
     }
+}
+
+void channels_shrink(struct chat *chat, uint64_t wanted_bytes)
+{
+    channels_evict(chat, wanted_bytes, true);
+}
+
+void channels_rest(struct chat *chat)
+{
+    channels_evict(chat, UINT64_MAX, false);
+    shelf_clear(&chat->shelf);
 }
 
 bool channels_age(struct chat *chat, uint32_t count_max)
 {
     struct channels *channels = &chat->channels;
     const uint64_t now_ms = chat->shard->now_ms;
+    if (now_ms - chat->shelf.used_ms >= CHANNEL_IDLE_MS) {
+        shelf_clear(&chat->shelf);
+    }
     struct list *item = channels->recency.prev;
     while (item != &channels->recency && count_max > 0) {
         struct channel *channel = CONTAINER_OF(item, struct channel, recency);
@@ -151,9 +183,10 @@ static enum err channel_read(struct channel *channel, enum store_wait wait)
     const struct channel_name name = channel_name(channel);
     enum err err = store_load_channel(store, wait, name, &channel->loaded_state);
     if (err == ERR_ABSENT) {
-        channel->loaded_state = (struct channel_state){.ref = {.slot = slot_of_channel(name)}};
-        err =
-            store_last_number(store, wait, channel->loaded_state.ref.slot, &channel->loaded_number);
+        const uint16_t slot = slot_of_channel(name);
+        channel->loaded_state = (struct channel_state){.ref = {.slot = slot}};
+        err = channel->wants_number ? store_last_number(store, wait, slot, &channel->loaded_number)
+                                    : ERR_OK;
     }
     return err;
 }
@@ -188,8 +221,9 @@ static void channel_take_loaded(struct chat *chat, struct channel *channel)
         channel->last_seq[i] = state->last_seq[i];
     }
     const uint16_t slot = channel->ref.slot;
-    if (channel->ref.number == 0 && (chat->numbers_last[slot] == UINT32_MAX ||
-                                     chat->numbers_last[slot] < channel->loaded_number)) {
+    if (channel->ref.number == 0 && channel->wants_number && !channel->is_stale &&
+        (chat->numbers_last[slot] == UINT32_MAX ||
+         chat->numbers_last[slot] < channel->loaded_number)) {
         chat->numbers_last[slot] = channel->loaded_number;
     }
     channel->state = CHANNEL_OBJECT_READY;
@@ -217,6 +251,16 @@ static void channel_load(struct chat *chat, struct channel *channel)
     channel->member_version = chat_next_version(chat);
     channel->roster_version = channel->member_version;
     channel->is_large = false;
+    /* Known from the first channel of the slot on. When it is forgotten meanwhile, so is what is
+     * read now: see channels_forget_uncommitted. */
+    const uint16_t slot = slot_of_channel(channel_name(channel));
+    channel->wants_number = chat->numbers_last[slot] == UINT32_MAX;
+    if (shelf_take(&chat->shelf, channel->hash, slot, chat->shard->now_ms,
+                   &channel->loaded_state)) {
+        metric_add(chat->shard->metrics, METRIC_CHANNELS_RECALLED, 1);
+        channel_take_loaded(chat, channel);
+        return;
+    }
     metric_add(chat->shard->metrics, METRIC_CHANNELS_LOADED, 1);
     if (channel_read(channel, STORE_CACHED_ONLY) == ERR_OK) {
         channel_take_loaded(chat, channel);
@@ -337,6 +381,7 @@ void channels_forget_uncommitted(struct chat *chat)
     LIST_FOR_EACH (item, &chat->channels.recency) {
         CONTAINER_OF(item, struct channel, recency)->is_stale = true;
     }
+    shelf_clear(&chat->shelf);
     chat->clock_limit_ms = 0; /* the record that said so may have been refused as well */
     /* Numbers may have been given out that were refused; the store tells which are in use. */
     memset(chat->numbers_last, 0xff, SLOTS_COUNT * sizeof(uint32_t));

@@ -6,7 +6,7 @@
  * and evicted when nobody has wanted it for longest and nothing is in flight.
  *
  *   channels_get        loaded              evicted
- *  ─────────────▶ LOADING ──────▶ READY ───────────▶ gone
+ *  ─────────────▶ LOADING ──────▶ READY ───────────▶ gone, but for what is on the shelf
  *                    │ the store failed
  *                    └──────────▶ gone; what waited is answered with a failure
  *
@@ -69,7 +69,8 @@ struct channel {
     struct chat *chat;
     enum err loaded;
     struct channel_state loaded_state;
-    uint32_t loaded_number; /* the slot's largest, if the channel is not stored */
+    bool wants_number;      /* the slot's largest number was not known when it began to load: */
+    uint32_t loaded_number; /* read then, if the channel is not stored */
     /* Of those who sent first since member_version was raised. */
     struct facts_kept facts[FACTS_KEPT];
     uint16_t id_size;
@@ -122,8 +123,12 @@ void channels_forget_uncommitted(struct chat *chat);
  * be more. */
 bool channels_age(struct chat *chat, uint32_t count_max);
 
-/* Evicts what has not been wanted longest until the budget has room, or nothing can go. */
+/* Evicts what has not been wanted longest until the budget has room, or nothing can go. What goes
+ * is put on the shelf. */
 void channels_shrink(struct chat *chat, uint64_t wanted_bytes);
+
+/* Evicts all that can go, and what was put on the shelf. */
+void channels_rest(struct chat *chat);
 
 /* Gives the channel a number if it has none, and adds its row as it is now to the shard's entry,
  * where room for it must be reserved: channel_reserve_bytes. */

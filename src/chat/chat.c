@@ -30,6 +30,7 @@ static void chat_init_budgets(struct chat *chat)
     budget_init(&chat->readings_budget, "readings", root, limit / 8);
     budget_init(&chat->streams_budget, "streams", root, streams);
     budget_init(&chat->temporaries_budget, "temporaries", root, limit / 16);
+    budget_init(&chat->shelf_budget, "shelf", root, limit / 16);
 }
 
 /* What was not wanted for a while is given back, little by little. */
@@ -99,6 +100,7 @@ enum err chat_init(struct chat *chat, const struct chat_options *options)
         users_deinit(&chat->users);
         goto fail;
     }
+    shelf_init(&chat->shelf, &chat->shelf_budget);
     streams_init(&chat->streams, &chat->streams_budget);
     temporaries_init(&chat->temporaries, &chat->temporaries_budget);
     chat->shard->chat = chat;
@@ -124,8 +126,9 @@ void chat_rest(struct chat *chat)
     const uint64_t channels_bytes = budget_used(&chat->channels_budget);
     const uint64_t rosters_bytes = budget_used(&chat->rosters_budget);
     const uint64_t messages_bytes = budget_used(&chat->messages_budget);
-    if (channels_bytes + rosters_bytes > REST_CHANNELS_BYTES) {
-        channels_shrink(chat, UINT64_MAX);
+    const uint64_t shelf_bytes = budget_used(&chat->shelf_budget);
+    if (channels_bytes + rosters_bytes + shelf_bytes > REST_CHANNELS_BYTES) {
+        channels_rest(chat);
     }
     struct list *item;
     while ((item = list_pop_front(&chat->entries_idle)) != NULL) {
@@ -135,6 +138,7 @@ void chat_rest(struct chat *chat)
     budget_rested(&chat->channels_budget, channels_bytes);
     budget_rested(&chat->rosters_budget, rosters_bytes);
     budget_rested(&chat->messages_budget, messages_bytes);
+    budget_rested(&chat->shelf_budget, shelf_bytes);
 }
 
 void chat_deinit(struct chat *chat)

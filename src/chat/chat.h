@@ -13,6 +13,7 @@
 #include "chat/facts.h"
 #include "chat/inquiry.h"
 #include "chat/session.h"
+#include "chat/shelf.h"
 #include "chat/stream.h"
 #include "chat/temporary.h"
 #include "chat/user.h"
@@ -61,9 +62,11 @@ struct chat {
     struct budget readings_budget; /* pages being read */
     struct budget streams_budget;  /* event streams, without their contents */
     struct budget temporaries_budget;
+    struct budget shelf_budget;
 
     struct users users;
     struct channels channels;
+    struct shelf shelf; /* of channels that had to go */
     struct facts_cache facts;
     struct inquiries inquiries;
     struct streams streams;

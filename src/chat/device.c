@@ -231,10 +231,10 @@ static enum err read_for_set(struct device_change *change, enum store_wait wait)
 {
     struct store *store = change->chat->store;
     const struct channel_name person = {.type = CHANNEL_PERSON, .id = change->uid};
-    struct channel_state state;
-    enum err err = store_load_channel(store, wait, person, &state);
+    struct channel_row row;
+    enum err err = store_find_channel_row(store, wait, person, &row);
     if (err == ERR_OK) {
-        change->person_flags = state.row.flags;
+        change->person_flags = row.flags;
     } else if (err != ERR_ABSENT) {
         return err;
     }

@@ -21,14 +21,14 @@ static enum err find_lists(const struct facts_question *question, enum store_wai
         return ERR_OK;
     }
     const struct channel_name name = {.type = CHANNEL_PERSON, .id = question->receiver};
-    struct channel_state state;
-    const enum err err = store_load_channel(question->store, wait, name, &state);
+    struct channel_row row;
+    const enum err err = store_find_channel_row(question->store, wait, name, &row);
     if (err != ERR_OK) {
         *out_ref = (struct channel_ref){.number = 0};
         return err == ERR_ABSENT ? ERR_OK : err;
     }
-    *out_ref = state.ref;
-    facts->is_stranger_free = (state.row.flags & CHANNEL_FLAG_ALLOW_STRANGER) != 0;
+    *out_ref = (struct channel_ref){.slot = slot_of_channel(name), .number = row.number};
+    facts->is_stranger_free = (row.flags & CHANNEL_FLAG_ALLOW_STRANGER) != 0;
     return ERR_OK;
 }
 

@@ -54,10 +54,10 @@ static enum err login_read(struct login *login, enum store_wait wait)
         login->has_device = err == ERR_OK;
     }
     const struct channel_name person = {.type = CHANNEL_PERSON, .id = login_uid(login)};
-    struct channel_state state;
-    const enum err err = store_load_channel(store, wait, person, &state);
+    struct channel_row row;
+    const enum err err = store_find_channel_row(store, wait, person, &row);
     if (err == ERR_OK) {
-        login->person_flags = state.row.flags;
+        login->person_flags = row.flags;
     }
     return err == ERR_ABSENT ? ERR_OK : err;
 }

@@ -423,6 +423,7 @@ static void send_journal(struct chat *chat, struct channel *channel, struct send
         .message = {.log = message->log,
                     .seq = send->seq,
                     .is_remembered = send->duplicate_hash != 0,
+                    .is_sole = channel->last_seq[log == LOG_CHAT ? LOG_COMMAND : LOG_CHAT] == 0,
                     .row = {.data = message_row(message),
                             .size = message_row_size(&message->view)}},
     };

@@ -15,6 +15,7 @@ static enum err apply_message(struct store_batch *batch, const struct record_mes
         .row = message->row,
         .sender = view.from_uid,
         .client_msg_no = message->is_remembered ? view.client_msg_no : BYTES_EMPTY,
+        .is_sole = message->is_sole,
     };
     return store_batch_add_message(batch, &row);
 }

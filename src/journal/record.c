@@ -53,12 +53,17 @@ static struct channel_name read_channel_name(struct reader *reader)
     return (struct channel_name){.type = type, .id = read_name(reader)};
 }
 
+#define MESSAGE_IS_REMEMBERED 1u /* of a message's one byte of flags */
+#define MESSAGE_IS_SOLE       2u
+
 static void write_message(struct writer *writer, const struct record_message *message)
 {
+    const uint32_t flags = (message->is_remembered ? MESSAGE_IS_REMEMBERED : 0) |
+                           (message->is_sole ? MESSAGE_IS_SOLE : 0);
     write_ref(writer, message->log.channel);
     writer_u8(writer, (uint8_t)message->log.kind);
     writer_u64(writer, message->seq);
-    writer_u8(writer, message->is_remembered ? 1 : 0);
+    writer_u8(writer, (uint8_t)flags);
     writer_bytes_add(writer, message->row);
 }
 
@@ -67,7 +72,9 @@ static void read_message(struct reader *reader, struct record_message *out_messa
     out_message->log.channel = read_ref(reader);
     out_message->log.kind = (enum log_kind)reader_u8(reader);
     out_message->seq = reader_u64(reader);
-    out_message->is_remembered = reader_u8(reader) != 0;
+    const uint8_t flags = reader_u8(reader);
+    out_message->is_remembered = (flags & MESSAGE_IS_REMEMBERED) != 0;
+    out_message->is_sole = (flags & MESSAGE_IS_SOLE) != 0;
     out_message->row = reader_rest(reader);
 }
 

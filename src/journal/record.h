@@ -42,6 +42,7 @@ struct record_message {
     struct log_ref log;
     uint64_t seq;
     bool is_remembered; /* sender and client_msg_no are kept for idempotence */
+    bool is_sole;       /* the channel's other log is empty */
     struct bytes row;   /* of message_row_encode */
 };
 

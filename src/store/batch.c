@@ -35,6 +35,7 @@ struct batch_log {
     uint32_t chunk_last;
     uint32_t table_at; /* its entry in by_log */
     bool is_new;       /* its first message here is the first of all */
+    bool is_sole;      /* with its last message here, the channel's other log was empty */
 };
 
 /* The last message of a sender in a log. */
@@ -339,6 +340,7 @@ static void message_add(struct store_batch *batch, const struct store_message *m
         chunk_put(batch, log); /* seqs were left out: a chunk has none missing */
         log->next_seq = message->seq;
     }
+    log->is_sole = message->is_sole;
     uint64_t send = 0;
     if (message->sender.size > 0) {
         const struct batch_own own = {
@@ -436,8 +438,12 @@ static void batch_remember(struct store_batch *batch)
     atomic_fetch_add(&batch->store->commits, 1);
     for (uint32_t i = 0; i < batch->logs_count; i++) {
         const struct batch_log *log = &batch->logs[i];
-        const struct log_end end = {.last_seq = log->next_seq - 1, .chunk_count = log->last_count};
+        const struct log_end end = {
+            .last_seq = log->next_seq - 1, .chunk_count = log->last_count, .is_sole = log->is_sole};
         log_end_remember(lasts, log->log, &end);
+        if (log->is_new) {
+            log_end_is_joined(lasts, log->log);
+        }
     }
     seq_cache_end(lasts);
 

@@ -79,6 +79,7 @@ struct store_message {
     struct bytes row;           /* of message_row_encode; borrowed until the commit */
     struct bytes sender;        /* remembered as sender of `seq`; empty: not remembered */
     struct bytes client_msg_no; /* with the sender, found by store_find_send; empty: not found */
+    bool is_sole;               /* the channel's other log is known to be empty */
 };
 
 MUST_USE enum err store_batch_add_message(struct store_batch *batch,

@@ -21,35 +21,6 @@ enum err store_last_seq(struct store *store, enum store_wait wait, struct log_re
     return err;
 }
 
-enum err store_last_seqs(struct store *store, enum store_wait wait, struct channel_ref channel,
-                         uint64_t out_seq[LOG_KINDS_COUNT])
-{
-    /* One iterator serves both logs, which lie beside each other. */
-    struct log_walk walk = {.log = {.channel = channel, .kind = LOG_CHAT}};
-    uint64_t seqs[LOG_KINDS_COUNT] = {0};
-    key_of_log(&walk.scan.begin, walk.log);
-    key_of_log(&walk.scan.end, (struct log_ref){.channel = channel, .kind = LOG_COMMAND});
-    key_pass_prefix(&walk.scan.end);
-    enum err err = scan_open(&walk.scan, store, wait, FAMILY_MESSAGES);
-    if (err != ERR_OK) {
-        return err;
-    }
-    err = walk_last(&walk);
-    if (err == ERR_OK && walk.has_chunk &&
-        scan_key(&walk.scan).data[KEY_CHANNEL_PREFIX_BYTES] == LOG_COMMAND) {
-        seqs[LOG_COMMAND] = walk_last_seq(&walk);
-        err = walk_seek(&walk, UINT64_MAX);
-    }
-    if (err == ERR_OK) {
-        seqs[LOG_CHAT] = walk_last_seq(&walk);
-    }
-    err = scan_close(&walk.scan, err);
-    if (err == ERR_OK) {
-        memcpy(out_seq, seqs, sizeof(seqs));
-    }
-    return err;
-}
-
 /* Ranges. */
 
 /* What is left of the limits of a range. */

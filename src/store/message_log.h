@@ -16,10 +16,6 @@
 MUST_USE enum err store_last_seq(struct store *store, enum store_wait wait, struct log_ref log,
                                  uint64_t *out_seq);
 
-/* The same for both logs of a channel, by enum log_kind, at the cost of one. */
-MUST_USE enum err store_last_seqs(struct store *store, enum store_wait wait,
-                                  struct channel_ref channel, uint64_t out_seq[LOG_KINDS_COUNT]);
-
 enum message_order {
     MESSAGES_OLDEST_ASCENDING = 0, /* those nearest to seq_min, ascending */
     MESSAGES_NEWEST_ASCENDING,     /* those nearest to seq_max, ascending */

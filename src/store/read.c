@@ -1,14 +1,14 @@
 #include "store/read.h"
 
 #include "base/assert.h"
-#include "store/message_log.h"
+#include "store/log_end.h"
 #include "store/sends.h"
 #include "store/store_private.h"
 
 /* Channels. */
 
-static enum err load_row(struct store *store, enum store_wait wait, struct channel_name name,
-                         struct channel_row *out_row)
+enum err store_find_channel_row(struct store *store, enum store_wait wait, struct channel_name name,
+                                struct channel_row *out_row)
 {
     struct key key;
     enum err err = key_of_channel(&key, name);
@@ -24,13 +24,13 @@ enum err store_load_channel(struct store *store, enum store_wait wait, struct ch
                             struct channel_state *out_state)
 {
     struct channel_row row;
-    enum err err = load_row(store, wait, name, &row);
+    enum err err = store_find_channel_row(store, wait, name, &row);
     if (err != ERR_OK) {
         return err;
     }
     const struct channel_ref ref = {.slot = slot_of_channel(name), .number = row.number};
     uint64_t last_seq[LOG_KINDS_COUNT];
-    err = store_last_seqs(store, wait, ref, last_seq);
+    err = store_log_ends(store, wait, ref, last_seq);
     if (err != ERR_OK) {
         return err;
     }
@@ -44,7 +44,7 @@ enum err store_find_channel(struct store *store, enum store_wait wait, struct ch
                             struct channel_ref *out_ref)
 {
     struct channel_row row;
-    const enum err err = load_row(store, wait, name, &row);
+    const enum err err = store_find_channel_row(store, wait, name, &row);
     if (err == ERR_OK) {
         *out_ref = (struct channel_ref){.slot = slot_of_channel(name), .number = row.number};
     }

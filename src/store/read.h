@@ -32,6 +32,10 @@ enum store_wait {
 MUST_USE enum err store_load_channel(struct store *store, enum store_wait wait,
                                      struct channel_name name, struct channel_state *out_state);
 
+/* Its row alone, which is one look-up. ERR_ABSENT: it was never created. */
+MUST_USE enum err store_find_channel_row(struct store *store, enum store_wait wait,
+                                         struct channel_name name, struct channel_row *out_row);
+
 /* Which channel has this name. ERR_ABSENT: it was never created. */
 MUST_USE enum err store_find_channel(struct store *store, enum store_wait wait,
                                      struct channel_name name, struct channel_ref *out_ref);

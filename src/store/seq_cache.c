@@ -45,6 +45,15 @@ enum err seq_cache_open(struct seq_cache *cache, struct budget *budget, uint64_t
     return ERR_OK;
 }
 
+uint64_t seq_cache_entries_within(uint64_t bytes)
+{
+    uint64_t sets_count = 1;
+    while (2 * sets_count * sizeof(struct seq_cache_set) <= bytes) {
+        sets_count *= 2;
+    }
+    return sets_count * SEQ_CACHE_WAYS;
+}
+
 void seq_cache_close(struct seq_cache *cache)
 {
     if (cache->sets == NULL) {

@@ -28,8 +28,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define SEQ_CACHE_WAYS            8  /* entries of one set */
-#define SEQ_CACHE_ENTRY_BYTES_MAX 40 /* for each entry of `entries_min`, at most */
+#define SEQ_CACHE_WAYS 8 /* entries of one set */
 
 struct seq_cache_set;
 
@@ -45,6 +44,10 @@ struct seq_cache {
 MUST_USE enum err seq_cache_open(struct seq_cache *cache, struct budget *budget,
                                  uint64_t entries_min);
 void seq_cache_close(struct seq_cache *cache);
+
+/* The most entries for which a cache takes no more than so many bytes, which are those of one set
+ * at least. */
+uint64_t seq_cache_entries_within(uint64_t bytes);
 
 uint64_t seq_cache_bytes(const struct seq_cache *cache);
 

@@ -17,7 +17,7 @@
 #define STORE_CACHE_BYTES_MIN     (4ull * 1024 * 1024)
 #define STORE_MEMTABLES_BYTES_MIN (4ull * 1024 * 1024)
 #define STORE_FILTERS_BYTES_MIN   (256ull * 1024)
-#define LASTS_PART                8 /* of the bytes for filters */
+#define LASTS_PART                5 /* of the bytes for filters */
 #define STORE_THREADS_MIN         2u
 #define STORE_FILES_OPEN_MIN      16u
 /* Opening writes some files before anything else; RocksDB aborts if there is no room (engine.c). */
@@ -218,15 +218,16 @@ static enum err options_check(const struct store_options *options, struct store_
 static enum err caches_open(struct store *store, struct store_fault *out_fault)
 {
     struct budget *budget = store->options.budget;
-    const uint64_t lasts_bytes = store->options.filters_bytes / LASTS_PART;
+    const uint64_t all_bytes = store->options.filters_bytes;
     enum err err =
         seq_cache_open(&store->owns, budget, 2 * engine_recent_owns_max(&store->options));
     if (err == ERR_OK) {
-        err = seq_cache_open(&store->lasts, budget, lasts_bytes / SEQ_CACHE_ENTRY_BYTES_MAX);
+        err =
+            seq_cache_open(&store->lasts, budget, seq_cache_entries_within(all_bytes / LASTS_PART));
     }
     if (err == ERR_OK) {
         err =
-            send_filters_open(&store->filters, budget, store->options.filters_bytes - lasts_bytes);
+            send_filters_open(&store->filters, budget, all_bytes - seq_cache_bytes(&store->lasts));
     }
     if (err != ERR_OK) {
         seq_cache_close(&store->lasts);

@@ -114,6 +114,7 @@
     /* Channels and caches. */ \
     M(CHANNELS_ACTIVE,        GAUGE,   "jingu_channels_active", "", "", "Channels that are held in memory.") \
     M(CHANNELS_LOADED,        COUNTER, "jingu_channels_loaded_total", "", "", "Channels read from the store.") \
+    M(CHANNELS_RECALLED,      COUNTER, "jingu_channels_recalled_total", "", "", "Channels that had left memory for want of room and came back from the shelf.") \
     M(CHANNELS_EVICTED,       COUNTER, "jingu_channels_evicted_total", "cause", "room", "Channels given up, to make room or because nobody wanted them.") \
     M(CHANNELS_AGED,          COUNTER, "jingu_channels_evicted_total", "cause", "idle", "") \
     M(ROSTERS_LOADED,         COUNTER, "jingu_rosters_loaded_total", "", "", "Member lists read from the store.") \

@@ -339,6 +339,10 @@ WRAP(store_load_channel,
      (struct store * store, enum store_wait wait, struct channel_name name,
       struct channel_state *out_state),
      (store, wait, name, out_state))
+WRAP(store_find_channel_row,
+     (struct store * store, enum store_wait wait, struct channel_name name,
+      struct channel_row *out_row),
+     (store, wait, name, out_row))
 WRAP(store_last_number,
      (struct store * store, enum store_wait wait, uint16_t slot, uint32_t *out_number),
      (store, wait, slot, out_number))

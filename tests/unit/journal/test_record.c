@@ -16,6 +16,7 @@ static uint32_t make_records(struct record records[16])
         .message = {.log = {.channel = ref, .kind = LOG_COMMAND},
                     .seq = 9,
                     .is_remembered = true,
+                    .is_sole = true,
                     .row = BYTES_OF("any bytes: whoever applies it looks into it")}};
     records[count++] = (struct record){
         .kind = RECORD_CHANNEL,

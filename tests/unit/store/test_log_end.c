@@ -74,6 +74,99 @@ TEST(an_end_is_searched_once_and_remembered)
     fixture_deinit(&fixture);
 }
 
+static void check_ends(struct fixture *fixture, uint64_t chat_seq, uint64_t command_seq)
+{
+    uint64_t last[LOG_KINDS_COUNT] = {77, 77};
+    CHECK_OK(store_log_ends(fixture->store, STORE_MAY_BLOCK, chat.channel, last));
+    CHECK_EQ(last[LOG_CHAT], chat_seq);
+    CHECK_EQ(last[LOG_COMMAND], command_seq);
+}
+
+/* One message, not committed yet; whoever writes it knows whether the other log is empty. */
+static void append_knowing(struct fixture *fixture, struct log_ref log, uint64_t seq, bool is_sole)
+{
+    static struct fixture_message messages[LOG_KINDS_COUNT];
+    struct fixture_message *message = &messages[log.kind];
+    fixture_message(message, seq, 10);
+    const struct store_message added = {
+        .log = log, .seq = seq, .row = message->bytes, .is_sole = is_sole};
+    CHECK_OK(store_batch_add_message(fixture->batch, &added));
+}
+
+static uint64_t misses(struct fixture *fixture)
+{
+    struct store_counts counts;
+    store_counts(fixture->store, &counts);
+    return counts.lasts_misses;
+}
+
+TEST(both_ends_of_a_channel_with_one_log_are_known_from_its_first_commit)
+{
+    struct fixture fixture;
+    fixture_init(&fixture);
+    fixture_open(&fixture);
+    append_knowing(&fixture, chat, 1, true);
+    fixture_commit(&fixture);
+    check_ends(&fixture, 1, 0);
+    append_knowing(&fixture, chat, 2, true);
+    append_knowing(&fixture, command, 1, false); /* in the same commit */
+    fixture_commit(&fixture);
+    check_ends(&fixture, 2, 1);
+    append_knowing(&fixture, command, 2, false);
+    append_knowing(&fixture, chat, 3, false);
+    fixture_commit(&fixture);
+    check_ends(&fixture, 3, 2);
+    CHECK_EQ(misses(&fixture), 0);
+    fixture_restart(&fixture);
+    check_ends(&fixture, 3, 2);
+    check_ends(&fixture, 3, 2);
+    CHECK_EQ(misses(&fixture), 1);
+    fixture_deinit(&fixture);
+}
+
+TEST(the_first_message_of_a_log_ends_that_the_other_is_alone)
+{
+    const struct log_ref logs[] = {chat, command};
+    for (uint32_t i = 0; i < COUNT_OF(logs); i++) {
+        const struct log_ref first = logs[i];
+        const struct log_ref second = logs[1 - i];
+        for (uint32_t is_searched = 0; is_searched < 2; is_searched++) {
+            struct fixture fixture;
+            fixture_init(&fixture);
+            fixture_open(&fixture);
+            append_knowing(&fixture, first, 1, true);
+            fixture_commit(&fixture);
+            if (is_searched != 0) {
+                fixture_restart(&fixture);
+            }
+            check_ends(&fixture, first.kind == LOG_CHAT, first.kind == LOG_COMMAND);
+            append_knowing(&fixture, second, 1, false);
+            fixture_commit(&fixture);
+            check_ends(&fixture, 1, 1);
+            CHECK_EQ(misses(&fixture), is_searched);
+            fixture_deinit(&fixture);
+        }
+    }
+}
+
+TEST(that_a_channel_has_no_message_is_remembered_until_it_has_one)
+{
+    struct fixture fixture;
+    fixture_init(&fixture);
+    fixture_open(&fixture);
+    check_ends(&fixture, 0, 0);
+    check_ends(&fixture, 0, 0);
+    CHECK_EQ(misses(&fixture), 1);
+    append_knowing(&fixture, command, 1, true);
+    fixture_commit(&fixture);
+    check_ends(&fixture, 0, 1);
+    append_knowing(&fixture, chat, 1, false);
+    fixture_commit(&fixture);
+    check_ends(&fixture, 1, 1);
+    CHECK_EQ(misses(&fixture), 1);
+    fixture_deinit(&fixture);
+}
+
 /* Logs that the cache has no room for are as right as the others. */
 TEST(more_logs_than_are_remembered_have_their_ends)
 {

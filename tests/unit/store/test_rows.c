@@ -1,3 +1,5 @@
+#include "store/log_end.h"
+
 #include "unit/store/fixture.h"
 
 static const struct channel_name group = {.type = 2,
@@ -52,7 +54,7 @@ TEST(a_channel_with_one_log_only_has_nothing_in_the_other)
     uint64_t last[LOG_KINDS_COUNT];
     for (uint32_t number = 1; number <= 4; number++) {
         const struct channel_ref channel = {.slot = 9, .number = number};
-        CHECK_OK(store_last_seqs(fixture.store, STORE_MAY_BLOCK, channel, last));
+        CHECK_OK(store_log_ends(fixture.store, STORE_MAY_BLOCK, channel, last));
         CHECK_EQ(last[LOG_CHAT], number == 1 || number == 3 ? number : 0);
         CHECK_EQ(last[LOG_COMMAND], number == 2 ? 2 : 0);
     }
