@@ -18,6 +18,7 @@ enum err http_peers_open(struct http_peers *peers, struct budget *budget, uint32
     }
     peers->capacity = capacity;
     peers->pressed_count = limit / 4 * 3 + 1;
+    peers->full_count = limit;
     peers->count = 0;
     peers->free_first = 0;
     peers->silence_ns = silence_s * NS_PER_S;
@@ -88,14 +89,22 @@ void http_peers_on_event(struct http_peers *peers, uint64_t cookie)
     peers->review_ns = 0; /* at once */
 }
 
+/* How long a connection may go on without a whole request. */
+static uint64_t silence_allowed_ns(const struct http_peers *peers)
+{
+    if (peers->count >= peers->full_count) {
+        return HTTP_FULL_MS * NS_PER_MS;
+    }
+    return peers->count >= peers->pressed_count ? HTTP_PRESSED_MS * NS_PER_MS : peers->silence_ns;
+}
+
 void http_peers_review(struct http_peers *peers, uint64_t now_ns)
 {
     if (peers->count == 0 || now_ns < peers->review_ns) {
         return;
     }
     peers->review_ns = now_ns + HTTP_PEERS_REVIEW_MS * NS_PER_MS;
-    const bool is_pressed = peers->count >= peers->pressed_count;
-    const uint64_t silence_ns = is_pressed ? HTTP_PRESSED_S * NS_PER_S : peers->silence_ns;
+    const uint64_t silence_ns = silence_allowed_ns(peers);
     for (uint32_t i = 0; i < peers->capacity; i++) {
         struct http_peer *peer = &peers->peers[i];
         if (peer->fd < 0) {

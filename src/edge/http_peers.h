@@ -9,7 +9,8 @@
  *   - one whose peer has closed is told again and again, until it has noticed;
  *   - one that has not completed a request for HTTP_TIMEOUT_S_DEFAULT (or what the limits say) is
  *     ended, whatever it sends meanwhile; when three quarters of the places are taken, already
- *     after HTTP_PRESSED_S.
+ *     after HTTP_PRESSED_MS, and when all are, so that nobody else is let in, after HTTP_FULL_MS:
+ *     a thousand idle connections then hold up an honest back end for seconds, not minutes.
  * A request that was received and is not answered yet has no such limit: that is our time.
  *
  * The HTTP thread only.
@@ -20,7 +21,8 @@
 #include "system/loop.h"
 #include "telemetry/metric.h"
 
-#define HTTP_PRESSED_S        5u
+#define HTTP_PRESSED_MS       5000u
+#define HTTP_FULL_MS          1000u
 #define HTTP_PEERS_REVIEW_MS  500u
 #define HTTP_PEERS_BESIDES    32u /* the manager's, and those that are no longer counted */
 #define HTTP_PEER_COOKIE_BASE 16u /* of the loop's cookies: below are others' */
@@ -41,6 +43,7 @@ struct http_peers {
     struct http_peer *peers;
     uint32_t capacity;
     uint32_t pressed_count; /* from so many on there is little time */
+    uint32_t full_count;    /* and from so many on, hardly any */
     uint32_t count;
     uint32_t free_first;
     uint64_t silence_ns;
