@@ -148,11 +148,6 @@ static enum err plan(struct soak *soak)
     } else if (soak->options.scenario != NULL) {
         first = soak_scenario_find(soak->options.scenario);
         end = first + 1;
-        if (first == soak_scenarios_count) {
-            fprintf(stderr, "jingu soak: no scenario %s; --list names them\n",
-                    soak->options.scenario);
-            return ERR_ABSENT;
-        }
     }
     add_part(soak, &(struct soak_part){.name = HONEST, .words = HONEST_WORDS});
     for (uint32_t i = first; i < end; i++) {
@@ -415,6 +410,12 @@ static enum err prepare_and_run(struct soak *soak)
     return err;
 }
 
+static bool is_known(const char *scenario)
+{
+    return scenario == NULL || strcmp(scenario, HONEST) == 0 ||
+           soak_scenario_find(scenario) < soak_scenarios_count;
+}
+
 int command_soak(int argc, char **argv)
 {
     static struct soak soak;
@@ -426,10 +427,16 @@ int command_soak(int argc, char **argv)
         list_scenarios();
         return 0;
     }
+    if (!is_known(soak.options.scenario)) {
+        fprintf(stderr, "jingu soak: no scenario %s; --list names them\n", soak.options.scenario);
+        return EXIT_UNPLAYED;
+    }
     err = prepare_and_run(&soak);
     if (err == ERR_OK || err == ERR_DENIED) {
         return err == ERR_OK ? 0 : EXIT_FAULTS;
     }
-    fprintf(stderr, "jingu soak: %s\n", err_name(err));
+    if (err != ERR_ABSENT) { /* then it was said why */
+        fprintf(stderr, "jingu soak: %s\n", err_name(err));
+    }
     return EXIT_UNPLAYED;
 }

@@ -201,9 +201,24 @@ static void print_origin(const struct config *config, uint32_t row, FILE *out)
     }
 }
 
+static void print_section(struct bytes section, FILE *out)
+{
+    fprintf(out, "%.*s is a section; below it are\n", (int)section.size,
+            (const char *)section.data);
+    for (uint32_t row = 0; row < config_keys_count(); row++) {
+        if (config_key_is_below(row, section)) {
+            fprintf(out, "  %s\n", config_key(row)->name);
+        }
+    }
+}
+
 enum err config_explain(const struct config *config, struct bytes name, FILE *out)
 {
     uint32_t row = config_key_find(name);
+    if (row == config_keys_count() && config_key_is_section(name)) {
+        print_section(name, out);
+        return ERR_OK;
+    }
     if (row == config_keys_count()) {
         char nearest[CONFIG_NEAREST_BYTES_MAX];
         const bool is_near = config_key_nearest(name, nearest);

@@ -14,6 +14,6 @@ void config_print_example(FILE *out);
 /* Markdown: every key, by section. */
 void config_print_reference(FILE *out);
 
-/* One key as it stands: value, where it came from, default, meaning. ERR_ABSENT: there is no such
- * key, and the nearest is named. */
+/* One key as it stands: value, where it came from, default, meaning; of a section, the names of its
+ * keys. ERR_ABSENT: there is no such key, and the nearest is named. */
 MUST_USE enum err config_explain(const struct config *config, struct bytes name, FILE *out);

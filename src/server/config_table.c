@@ -464,15 +464,21 @@ uint32_t config_key_find(struct bytes name)
     return KEYS_COUNT;
 }
 
+bool config_key_is_below(uint32_t row, struct bytes section)
+{
+    struct bytes key = bytes_of_string(config_key(row)->name);
+    if (key.size <= section.size || key.data[section.size] != '.') {
+        return false;
+    }
+    key.size = section.size;
+    return is_same_word(section, key);
+}
+
 bool config_key_is_section(struct bytes name)
 {
     for (uint32_t row = 0; row < KEYS_COUNT; row++) {
-        struct bytes key = bytes_of_string(config_key(row)->name);
-        if (key.size > name.size && key.data[name.size] == '.') {
-            key.size = name.size;
-            if (is_same_word(name, key)) {
-                return true;
-            }
+        if (config_key_is_below(row, name)) {
+            return true;
         }
     }
     return false;

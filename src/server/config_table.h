@@ -66,6 +66,7 @@ uint32_t config_key_find(struct bytes name);
 
 /* Is this the beginning of some key's name, up to a dot? "external" is. */
 bool config_key_is_section(struct bytes name);
+bool config_key_is_below(uint32_t row, struct bytes section);
 
 /* Writes the name of the key or section nearest to a name that does not exist. False: none is near.
  */

@@ -71,6 +71,8 @@ static const struct {
     {"max_connections", ERR_OK, "maxConnections\n"},
     {"stress", ERR_OK, "  has no effect here: there is no load-test mode"},
     {"shards", ERR_OK, "  allowed  a whole number from 0 to 64\n"},
+    {"Customerservice", ERR_OK,
+     "\n  customerService.visitorsOn\n  customerService.visitorsSuffix\n"},
     {"shrads", ERR_ABSENT, "there is no key \"shrads\"; the nearest is shards\n"},
 };
 
