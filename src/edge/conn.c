@@ -308,6 +308,7 @@ void conn_bury(struct edge *edge, struct conn *conn)
     conns_give(edge, conn);
     socket_keep_unread(fd, CONN_UNREAD_MS);
     socket_close(fd);
+    edge_crowd_leave(edge);
 }
 
 /* ---- Moving to another shard. ---- */
@@ -380,6 +381,7 @@ static void moving_arrives(struct letter *letter, void *receiver)
         metric_add(edge->shard->metrics, METRIC_CONNECTIONS_REFUSED_FULL, 1);
         tls_close(moving->conn.tls);
         socket_close(moving->conn.fd);
+        edge_crowd_leave(edge);
     }
     moving->letter.receive = moving_comes_home;
     shard_post(edge->shard, moving->from, &moving->letter);

@@ -33,6 +33,7 @@ enum err edge_init(struct edge *edge, const struct edge_options *options)
         .settings = options->settings,
         .listeners = options->listeners,
         .listeners_count = options->listeners_count,
+        .crowd = options->crowd,
         .is_accepting = true,
     };
     edge_init_budgets(edge);
@@ -85,6 +86,21 @@ void edge_rest(struct edge *edge)
 
 /* ---- Accepting. ---- */
 
+bool edge_crowd_enter(struct edge *edge)
+{
+    if (atomic_fetch_add(&edge->crowd->count, 1) < edge->crowd->max) {
+        return true;
+    }
+    edge_crowd_leave(edge);
+    return false;
+}
+
+void edge_crowd_leave(struct edge *edge)
+{
+    const uint32_t before = atomic_fetch_sub(&edge->crowd->count, 1);
+    ASSERT(before > 0);
+}
+
 static void take_socket(struct edge *edge, const struct listener *listener, int fd,
                         const struct address *peer)
 {
@@ -97,8 +113,12 @@ static void take_socket(struct edge *edge, const struct listener *listener, int 
             goto refuse;
         }
     }
+    refused = METRIC_CONNECTIONS_REFUSED_FULL;
+    if (!edge_crowd_enter(edge)) {
+        goto refuse;
+    }
     if (conn_open(edge, fd, peer, (uint8_t)listener->transport, tls) != ERR_OK) {
-        refused = METRIC_CONNECTIONS_REFUSED_FULL;
+        edge_crowd_leave(edge);
         goto refuse;
     }
     metric_add(edge->shard->metrics, METRIC_CONNECTIONS_ACCEPTED, 1);

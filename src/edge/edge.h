@@ -38,6 +38,13 @@ struct listener {
     _Atomic(struct tls_context *) *tls; /* its newest certificate; borrowed; NULL: it is plain */
 };
 
+/* How many connections all shards have together. Users live where their uid says, so a shard's
+ * table is larger than its part of `maxConnections`, and only this keeps the sum. */
+struct edge_crowd {
+    _Atomic(uint32_t) count; /* those on their way from shard to shard among them */
+    uint32_t max;
+};
+
 /* What the operator decided; the same for all shards. */
 struct edge_settings {
     bool is_encryption_off;     /* disableEncryption */
@@ -56,6 +63,7 @@ struct edge {
     const struct edge_settings *settings;
     struct listener *listeners; /* shared and still; borrowed */
     uint32_t listeners_count;
+    struct edge_crowd *crowd; /* shared; borrowed */
     bool is_accepting;
     uint64_t accept_after_ms; /* no descriptor was left: try again then */
 
@@ -86,6 +94,7 @@ struct edge_options {
     const struct edge_settings *settings;
     struct listener *listeners;
     uint32_t listeners_count;
+    struct edge_crowd *crowd;
 };
 
 MUST_USE enum err edge_init(struct edge *edge, const struct edge_options *options);
@@ -93,6 +102,10 @@ void edge_deinit(struct edge *edge);
 
 /* The port through which the chat layer speaks to sessions. */
 const struct session_port *edge_session_port(void);
+
+/* One more connection in all, and one less. False: there are as many as there may be. */
+bool edge_crowd_enter(struct edge *edge);
+void edge_crowd_leave(struct edge *edge);
 
 /* Handles one event of the shard's loop. */
 void edge_on_event(struct edge *edge, const struct loop_event *event);

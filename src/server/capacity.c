@@ -96,8 +96,9 @@ static bool plan_conns(const struct config *config, uint64_t descriptors_max, st
     const uint64_t wanted = conns_of_shard(at_most(asked, by_descriptors), plan->shards_count);
     const uint64_t possible = conns_by_memory(plan);
     plan->conns_per_shard = (uint32_t)at_most(wanted, possible);
-    plan->kernel_bytes =
-        (uint64_t)plan->conns_per_shard * plan->shards_count * KERNEL_BYTES_PER_CONN;
+    const uint64_t tables = (uint64_t)plan->conns_per_shard * plan->shards_count;
+    plan->conns_all = (uint32_t)(is_asked ? at_most(asked, tables) : tables);
+    plan->kernel_bytes = plan->conns_all * KERNEL_BYTES_PER_CONN;
     return !is_asked || wanted <= possible;
 }
 
@@ -230,8 +231,8 @@ void capacity_print(const struct capacity *capacity, FILE *out)
                 line->reason);
     }
     fprintf(out,
-            "  %u shards, up to %u connections each; kernel socket memory at most %.0f MiB "
-            "beside it\n",
-            capacity->shards_count, capacity->conns_per_shard,
+            "  %u shards, up to %u connections each, %u in all; kernel socket memory at most "
+            "%.0f MiB beside it\n",
+            capacity->shards_count, capacity->conns_per_shard, capacity->conns_all,
             (double)capacity->kernel_bytes / MIB);
 }

@@ -31,6 +31,7 @@ struct capacity {
     uint32_t shards_count;
     uint32_t readers_count;
     uint32_t conns_per_shard;
+    uint32_t conns_all;        /* of all shards together */
     uint64_t shard_bytes;      /* each */
     uint64_t streams_bytes;    /* each shard, beside shard_bytes */
     uint64_t stream_bytes_max; /* contents of one event stream, on disk */

@@ -77,6 +77,7 @@ struct node {
     struct config_address listener_addresses[EDGE_LISTENERS_MAX];
     const char *listener_names[EDGE_LISTENERS_MAX];
     uint32_t listeners_count;
+    struct edge_crowd crowd;
     struct certificate wss;
     struct certificate tls;
     int http_fd;
@@ -338,6 +339,7 @@ static enum err init_core(struct node *node, uint32_t index, const struct capaci
         .settings = &node->settings[0].edge,
         .listeners = node->listeners,
         .listeners_count = node->listeners_count,
+        .crowd = &node->crowd,
     };
     err = edge_init(&core->edge, &edge);
     if (err == ERR_OK) {
@@ -546,6 +548,7 @@ static enum err start_all(struct node *node, const struct config *config,
         return fail(out_why, ERR_BUDGET, "metrics", "no memory");
     }
     node->capacity = *capacity;
+    node->crowd.max = capacity->conns_all;
     settings_draw(&node->secrets);
     settings_make(&node->settings[0], config, capacity, &node->secrets);
     /* The ports first: a second server by mistake must not get as far as the data. */

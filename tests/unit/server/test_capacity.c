@@ -62,6 +62,17 @@ TEST(forty_eight_mebibytes_are_enough_for_two_shards)
     CHECK(capacity.conns_per_shard >= 64);
 }
 
+TEST(there_are_never_more_connections_in_all_than_were_asked_for)
+{
+    struct capacity capacity;
+    struct capacity_refusal refusal;
+    CHECK_OK(plan(256, 4, 100, &capacity, &refusal));
+    CHECK_EQ(capacity.conns_all, 100);
+    CHECK(capacity.conns_per_shard * 4 >= 100);
+    CHECK_OK(plan(256, 4, 0, &capacity, &refusal));
+    CHECK_EQ(capacity.conns_all, capacity.conns_per_shard * 4);
+}
+
 TEST(what_does_not_fit_is_told_the_smallest_memory_that_would)
 {
     struct capacity capacity;
