@@ -51,15 +51,17 @@ static void entries_refuse(struct journal *journal, struct list *entries, enum e
     }
 }
 
-/* What must stay free: the operator's reserve (a small disk is not all reserve), and room for what
- * is in memory and in the log by now and has still to be written to files. */
+/* What must stay free: the operator's reserve (a small disk is not all reserve), room for what is
+ * in memory and in the log by now and has still to be written to files (by the next start, if this
+ * process is killed now), and for the next file of the log, which may take its room meanwhile. */
 static uint64_t disk_reserve(const struct journal *journal, const struct file_disk *disk)
 {
     const uint64_t share = disk->total_bytes / DISK_RESERVE_PART;
     const uint64_t asked = journal->options.reserve_bytes;
     struct store_memory memory;
     store_memory(journal->options.store, &memory);
-    return (asked < share ? asked : share) + memory.memtables_bytes;
+    return (asked < share ? asked : share) + memory.memtables_bytes +
+           store_log_ahead_bytes(journal->options.store);
 }
 
 static bool disk_is_short(struct journal *journal)

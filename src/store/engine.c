@@ -151,6 +151,22 @@ static uint64_t clamp(uint64_t value, uint64_t min, uint64_t max)
     return value < min ? min : (value > max ? max : value);
 }
 
+static uint64_t write_buffer_bytes(const struct store_options *options, enum family family)
+{
+    return clamp(memtable_bytes(options, family), 64 * KIB, 256 * MIB);
+}
+
+/* RocksDB takes a memtable and a tenth of it, of the family whose memtable is full. */
+uint64_t engine_log_ahead_bytes(const struct store_options *options)
+{
+    uint64_t largest = 0;
+    for (size_t i = 0; i < FAMILIES_COUNT; i++) {
+        const uint64_t bytes = write_buffer_bytes(options, (enum family)i);
+        largest = bytes > largest ? bytes : largest;
+    }
+    return largest + largest / 10;
+}
+
 /*
  * What all families share.
  *
@@ -204,7 +220,7 @@ static void database_text(const struct store_options *options, char *text, size_
 static void family_text(const struct store_options *options, enum family family, char *text,
                         size_t size)
 {
-    const uint64_t memtable = clamp(memtable_bytes(options, family), 64 * KIB, 256 * MIB);
+    const uint64_t memtable = write_buffer_bytes(options, family);
     snprintf(text, size,
              "write_buffer_size=%llu;max_write_buffer_number=%u;"
              "level_compaction_dynamic_level_bytes=true;"

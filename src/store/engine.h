@@ -58,6 +58,9 @@ void engine_cancel(const struct engine *engine);
 
 const char *engine_family_name(enum family family);
 
+/* How much of the disk the next file of the log takes at once, before anything is in it. */
+uint64_t engine_log_ahead_bytes(const struct store_options *options);
+
 /* How many rows of `owns` fit in its memtable at most. */
 uint64_t engine_recent_owns_max(const struct store_options *options);
 

@@ -482,6 +482,11 @@ void store_memory(struct store *store, struct store_memory *out_memory)
     gate_leave(&store->gate);
 }
 
+uint64_t store_log_ahead_bytes(const struct store *store)
+{
+    return engine_log_ahead_bytes(&store->options);
+}
+
 void store_counts(const struct store *store, struct store_counts *out_counts)
 {
     *out_counts = (struct store_counts){

@@ -93,6 +93,9 @@ struct store_memory {
 
 void store_memory(struct store *store, struct store_memory *out_memory);
 
+/* How much of the disk the log takes at once when it goes on in a new file. */
+uint64_t store_log_ahead_bytes(const struct store *store);
+
 /* How often our own tables were asked since the start, and knew or did not. */
 struct store_counts {
     uint64_t lasts_hits; /* ends of logs: a miss is a search */

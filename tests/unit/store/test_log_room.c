@@ -25,15 +25,20 @@ static bool find_newest(void *context, const char *name)
     return true;
 }
 
-/* The size of the newest log file, room included. */
-static uint64_t log_bytes(const struct fixture *fixture)
+static void log_stat(const struct fixture *fixture, struct stat *out_status)
 {
     uint64_t newest = 0;
     CHECK(home_visit(fixture->path, find_newest, &newest));
     char path[192];
     snprintf(path, sizeof(path), "%s/%06llu.log", fixture->path, (unsigned long long)newest);
+    CHECK_EQ(stat(path, out_status), 0);
+}
+
+/* The size of the newest log file, room included. */
+static uint64_t log_bytes(const struct fixture *fixture)
+{
     struct stat status;
-    CHECK_EQ(stat(path, &status), 0);
+    log_stat(fixture, &status);
     return (uint64_t)status.st_size;
 }
 
@@ -54,6 +59,22 @@ TEST(commits_are_written_over_room_and_the_log_grows_in_large_steps)
     }
     CHECK(steps >= 2);
     CHECK(steps <= 2 + before / LOG_ROOM_BYTES);
+    fixture_close(&fixture);
+    fixture_deinit(&fixture);
+}
+
+TEST(a_new_file_of_the_log_takes_no_more_of_the_disk_than_the_reserve_counts_with)
+{
+    static struct fixture fixture;
+    fixture_init(&fixture);
+    fixture_open(&fixture);
+    fixture_append(&fixture, chat, 100, 1000);
+    CHECK_OK(store_flush(fixture.store)); /* the log goes on in a new file */
+    fixture_append(&fixture, chat, 1, 100);
+    struct stat status;
+    log_stat(&fixture, &status);
+    CHECK((uint64_t)status.st_blocks * 512 <=
+          store_log_ahead_bytes(fixture.store) + LOG_ROOM_BYTES + BLOCK_BYTES);
     fixture_close(&fixture);
     fixture_deinit(&fixture);
 }
