@@ -13,13 +13,20 @@
 
 #define DISK_CHECK_NS     100000000u /* how old our knowledge of the free disk may be */
 #define DISK_RESERVE_PART 16         /* of a disk is never more than its reserve */
-#define LOOK_MS           1000 /* asleep, for an order to stop; closed, for another try to open */
+/* Asleep, whether it is to rest; closed, for another try to open. */
+#define LOOK_NS 1000000000u
 
 static void entry_arrives(struct letter *letter, void *receiver)
 {
     struct journal *journal = receiver;
     struct entry *entry = CONTAINER_OF(letter, struct entry, letter);
     list_push_back(&journal->gathered, &entry->link);
+}
+
+static void stop_arrives(struct letter *letter, void *receiver)
+{
+    (void)letter;
+    ((struct journal *)receiver)->is_stopping = true;
 }
 
 static void entry_go_home(struct entry *entry, enum err result)
@@ -179,13 +186,10 @@ static void journal_run(void *context)
             journal_turn(journal);
             continue;
         }
-        if (atomic_load(&journal->is_stopping)) {
+        if (journal->is_stopping) {
             return;
         }
-        if (mailbox_may_sleep(&journal->mailbox)) {
-            wakeup_wait(&journal->mailbox.wakeup, LOOK_MS);
-            mailbox_awake(&journal->mailbox);
-        }
+        mailbox_rest(&journal->mailbox, LOOK_NS);
         if (heap_thread_is_to_rest()) {
             store_batch_rest(journal->batch);
             heap_thread_flush();
@@ -240,8 +244,8 @@ fail_batch:
 
 void journal_stop(struct journal *journal)
 {
-    atomic_store(&journal->is_stopping, true);
-    wakeup_raise(&journal->mailbox.wakeup);
+    journal->stop.receive = stop_arrives;
+    mailbox_post(&journal->mailbox, &journal->stop);
     thread_join(&journal->thread);
     mailbox_close(&journal->mailbox);
     store_batch_close(journal->batch);

@@ -64,7 +64,8 @@ struct journal {
     bool is_store_closed; /* a reopen has failed; the next batch tries again */
     uint64_t disk_checked_ns;
     bool is_disk_short;
-    _Atomic bool is_stopping;
+    struct letter stop; /* the last one */
+    bool is_stopping;
     _Atomic bool is_failing; /* for health: the last batch was refused */
 };
 

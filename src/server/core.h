@@ -9,6 +9,8 @@
 #include "shard/shard.h"
 #include "system/thread.h"
 
+#define CORE_MAILBOX_COOKIE 0u /* of its loop; the edge has the others (edge.c, conn.c) */
+
 enum core_order {
     CORE_RUNS = 0,
     CORE_STOPS_ACCEPTING,

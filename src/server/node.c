@@ -343,7 +343,8 @@ static enum err init_core(struct node *node, uint32_t index, const struct capaci
     };
     err = edge_init(&core->edge, &edge);
     if (err == ERR_OK) {
-        err = loop_watch_readable(&core->shard.loop, core->shard.mailbox.wakeup.fd, 0, false);
+        err = loop_watch_wakeup(&core->shard.loop, core->shard.mailbox.wakeup.fd,
+                                CORE_MAILBOX_COOKIE);
     }
     if (err != ERR_OK) {
         chat_deinit(&core->chat);

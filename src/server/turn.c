@@ -34,13 +34,8 @@ static bool turn_rest(struct core *core)
     if (rest_ns == 0) {
         return false;
     }
-    bool is_raised = true;
-    if (!core->has_more && mailbox_may_sleep(&shard->mailbox)) {
-        is_raised = wakeup_rest(&shard->mailbox.wakeup, rest_ns);
-        mailbox_awake(&shard->mailbox);
-    }
     shard->loop.events_count = 0;
-    return is_raised;
+    return core->has_more || mailbox_rest(&shard->mailbox, rest_ns);
 }
 
 /* The only place where a shard sleeps. */
@@ -65,9 +60,7 @@ static void turn_events(struct core *core)
     uint32_t sockets_count = 0;
     for (uint32_t i = 0; i < shard->loop.events_count; i++) {
         const struct loop_event *event = &shard->loop.events[i];
-        if (event->cookie == 0) {
-            wakeup_clear(&shard->mailbox.wakeup);
-        } else {
+        if (event->cookie != CORE_MAILBOX_COOKIE) { /* letters have been received already */
             edge_on_event(&core->edge, event);
             sockets_count++;
         }
@@ -98,8 +91,9 @@ void turn_run(struct core *core)
     timers_run(&shard->timers, shard->now_ms);
 
     chat_turn_end(&core->chat);                /* this turn's records leave as one entry */
+    mailer_flush(&shard->mailer);              /* one wake-up a peer: they work while we write */
     core->has_more |= edge_write(&core->edge); /* what this turn had to say, in few system calls */
-    mailer_flush(&shard->mailer);              /* one wake-up a peer and turn */
+    mailer_flush(&shard->mailer);              /* whatever writing has led to */
     edge_bury(&core->edge);                    /* last: nobody above holds a pointer */
     if (heap_thread_is_to_rest()) {
         chat_rest(&core->chat);

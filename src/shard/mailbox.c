@@ -1,13 +1,14 @@
 #include "shard/mailbox.h"
 
 #include "base/assert.h"
+#include "system/futex.h"
 
 #include <stdatomic.h>
 
 enum err mailbox_open(struct mailbox *mailbox, void *receiver)
 {
     atomic_init(&mailbox->top, NULL);
-    atomic_init(&mailbox->is_asleep, false);
+    atomic_init(&mailbox->sleep, MAILBOX_AWAKE);
     mailbox->receiver = receiver;
     return wakeup_open(&mailbox->wakeup);
 }
@@ -31,8 +32,14 @@ static void mailbox_push(struct mailbox *mailbox, struct letter *letter)
  * it sleeps. Both orders are sequentially consistent, so one of the two sees the other. */
 static void mailbox_wake(struct mailbox *mailbox)
 {
-    if (atomic_load(&mailbox->is_asleep) && atomic_exchange(&mailbox->is_asleep, false)) {
+    if (atomic_load(&mailbox->sleep) == MAILBOX_AWAKE) {
+        return;
+    }
+    const uint32_t sleep = atomic_exchange(&mailbox->sleep, MAILBOX_AWAKE);
+    if (sleep == MAILBOX_POLLING) {
         wakeup_raise(&mailbox->wakeup);
+    } else if (sleep == MAILBOX_RESTING) {
+        futex_wake(&mailbox->sleep);
     }
 }
 
@@ -91,15 +98,25 @@ uint32_t mailbox_drain(struct mailbox *mailbox)
 
 bool mailbox_may_sleep(struct mailbox *mailbox)
 {
-    atomic_store(&mailbox->is_asleep, true);
+    atomic_store(&mailbox->sleep, MAILBOX_POLLING);
     if (atomic_load(&mailbox->top) == NULL) {
         return true;
     }
-    atomic_store(&mailbox->is_asleep, false);
+    atomic_store(&mailbox->sleep, MAILBOX_AWAKE);
     return false;
 }
 
 void mailbox_awake(struct mailbox *mailbox)
 {
-    atomic_store(&mailbox->is_asleep, false);
+    atomic_store(&mailbox->sleep, MAILBOX_AWAKE);
+}
+
+bool mailbox_rest(struct mailbox *mailbox, uint64_t rest_ns)
+{
+    atomic_store(&mailbox->sleep, MAILBOX_RESTING);
+    if (atomic_load(&mailbox->top) == NULL) {
+        futex_wait(&mailbox->sleep, MAILBOX_RESTING, rest_ns);
+    }
+    atomic_store(&mailbox->sleep, MAILBOX_AWAKE);
+    return atomic_load(&mailbox->top) != NULL;
 }

@@ -35,10 +35,17 @@ struct letter {
     letter_fn *receive;
 };
 
+/* How the receiver sleeps, and so how it is woken. */
+enum mailbox_sleep {
+    MAILBOX_AWAKE = 0,
+    MAILBOX_POLLING, /* in a loop, which watches `wakeup` */
+    MAILBOX_RESTING, /* in mailbox_rest */
+};
+
 /* Private to mailbox.c but for `wakeup`, which a loop watches. */
 struct mailbox {
     CACHE_ALIGNED _Atomic(struct letter *) top; /* newest first */
-    _Atomic bool is_asleep;
+    _Atomic uint32_t sleep;                     /* enum mailbox_sleep */
     void *receiver;
     struct wakeup wakeup;
 };
@@ -65,8 +72,12 @@ void mailer_flush(struct mailer *mailer);
  * letters that they post to this mailbox wait for the next call. */
 uint32_t mailbox_drain(struct mailbox *mailbox);
 
-/* Tells senders that this thread is about to sleep. False: something was posted; do not sleep. */
+/* Tells senders that this thread is about to sleep in a loop. False: something was posted; do not
+ * sleep. */
 bool mailbox_may_sleep(struct mailbox *mailbox);
 
 /* The opposite of mailbox_may_sleep, to be called after each sleep. */
 void mailbox_awake(struct mailbox *mailbox);
+
+/* Sleeps until a letter is there, or for `rest_ns`. True: there is one. */
+bool mailbox_rest(struct mailbox *mailbox, uint64_t rest_ns);

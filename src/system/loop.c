@@ -35,6 +35,11 @@ enum err loop_watch_readable(struct loop *loop, int fd, uint64_t cookie, bool is
     return loop_add(loop, fd, cookie, EPOLLIN | (is_shared ? EPOLLEXCLUSIVE : 0));
 }
 
+enum err loop_watch_wakeup(struct loop *loop, int fd, uint64_t cookie)
+{
+    return loop_add(loop, fd, cookie, EPOLLIN | EPOLLET);
+}
+
 enum err loop_watch_hangup(struct loop *loop, int fd, uint64_t cookie)
 {
     return loop_add(loop, fd, cookie, EPOLLRDHUP | EPOLLET);

@@ -46,6 +46,9 @@ MUST_USE enum err loop_watch_socket(struct loop *loop, int fd, uint64_t cookie);
  * the kernel wakes one of them. */
 MUST_USE enum err loop_watch_readable(struct loop *loop, int fd, uint64_t cookie, bool is_shared);
 
+/* Watches a wakeup (wakeup.h), edge-triggered: nobody needs to clear it. */
+MUST_USE enum err loop_watch_wakeup(struct loop *loop, int fd, uint64_t cookie);
+
 /* Watches only for the peer's end, edge-triggered, beside whoever else watches the descriptor. */
 MUST_USE enum err loop_watch_hangup(struct loop *loop, int fd, uint64_t cookie);
 

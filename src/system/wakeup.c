@@ -46,15 +46,3 @@ void wakeup_wait(struct wakeup *wakeup, int timeout_ms)
         wakeup_clear(wakeup);
     }
 }
-
-bool wakeup_rest(struct wakeup *wakeup, uint64_t rest_ns)
-{
-    struct pollfd pollfd = {.fd = wakeup->fd, .events = POLLIN};
-    const struct timespec rest = {.tv_sec = (time_t)(rest_ns / 1000000000u),
-                                  .tv_nsec = (long)(rest_ns % 1000000000u)};
-    if (ppoll(&pollfd, 1, &rest, NULL) <= 0) {
-        return false;
-    }
-    wakeup_clear(wakeup);
-    return true;
-}

@@ -22,6 +22,3 @@ void wakeup_clear(struct wakeup *wakeup);
 
 /* Sleeps until it is raised, or for `timeout_ms` (negative: for ever), and clears it. */
 void wakeup_wait(struct wakeup *wakeup, int timeout_ms);
-
-/* Sleeps until it is raised, and clears it, or for `rest_ns`. True: it was raised. */
-MUST_USE bool wakeup_rest(struct wakeup *wakeup, uint64_t rest_ns);

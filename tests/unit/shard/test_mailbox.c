@@ -5,6 +5,7 @@
 
 #define LETTERS_COUNT 20000
 #define SENDERS_COUNT 3
+#define FOREVER_NS    3600000000000u
 
 struct note {
     struct letter letter;
@@ -44,10 +45,27 @@ static void sender_run(void *context)
     }
 }
 
-TEST(letters_of_one_sender_come_in_order_and_wake_a_sleeper)
+/* One way to sleep until something is posted. */
+typedef void sleep_fn(struct mailbox *mailbox);
+
+static void sleep_in_a_loop(struct mailbox *mailbox)
+{
+    if (mailbox_may_sleep(mailbox)) {
+        wakeup_wait(&mailbox->wakeup, -1);
+        mailbox_awake(mailbox);
+    }
+}
+
+static void sleep_by_itself(struct mailbox *mailbox)
+{
+    mailbox_rest(mailbox, FOREVER_NS);
+}
+
+static void check_letters(sleep_fn *sleep)
 {
     static struct desk desk;
     static struct sender senders[SENDERS_COUNT];
+    desk = (struct desk){.total = 0};
     CHECK_OK(mailbox_open(&desk.mailbox, &desk));
     for (uint32_t i = 0; i < SENDERS_COUNT; i++) {
         senders[i].desk = &desk;
@@ -55,14 +73,32 @@ TEST(letters_of_one_sender_come_in_order_and_wake_a_sleeper)
         CHECK_OK(thread_start(&senders[i].thread, "sender", sender_run, &senders[i]));
     }
     while (desk.total < SENDERS_COUNT * LETTERS_COUNT) {
-        if (mailbox_drain(&desk.mailbox) == 0 && mailbox_may_sleep(&desk.mailbox)) {
-            wakeup_wait(&desk.mailbox.wakeup, -1); /* a lost wake-up would hang here */
-            mailbox_awake(&desk.mailbox);
+        if (mailbox_drain(&desk.mailbox) == 0) {
+            sleep(&desk.mailbox); /* a lost wake-up would hang here */
         }
     }
     for (uint32_t i = 0; i < SENDERS_COUNT; i++) {
         thread_join(&senders[i].thread);
     }
+    mailbox_close(&desk.mailbox);
+}
+
+TEST(letters_of_one_sender_come_in_order_and_wake_a_sleeper)
+{
+    check_letters(sleep_in_a_loop);
+    check_letters(sleep_by_itself);
+}
+
+TEST(a_rest_ends_when_its_time_is_over_and_does_not_begin_with_a_letter_there)
+{
+    static struct desk desk;
+    struct note note = {.letter = {.receive = note_receive}};
+    desk = (struct desk){.total = 0};
+    CHECK_OK(mailbox_open(&desk.mailbox, &desk));
+    CHECK(!mailbox_rest(&desk.mailbox, 1000));
+    mailbox_post(&desk.mailbox, &note.letter);
+    CHECK(mailbox_rest(&desk.mailbox, FOREVER_NS));
+    CHECK_EQ(mailbox_drain(&desk.mailbox), 1);
     mailbox_close(&desk.mailbox);
 }
 
