@@ -22,7 +22,7 @@
 
 #define PACE_REST_NS    1000000u  /* a tenth of what a client notices least */
 #define PACE_WINDOW_NS  10000000u /* how long is counted before it is decided again */
-#define PACE_EVENTS_MIN 20u       /* of a window: two a rest, else a rest gathers nothing */
+#define PACE_EVENTS_MIN 30u       /* of a window: three a rest, else a rest costs what it saves */
 
 /* Zeroed memory is a pace that does not rest. Private to pace.c. */
 struct pace {
