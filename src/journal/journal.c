@@ -65,9 +65,7 @@ static uint64_t disk_reserve(const struct journal *journal, const struct file_di
 {
     const uint64_t share = disk->total_bytes / DISK_RESERVE_PART;
     const uint64_t asked = journal->options.reserve_bytes;
-    struct store_memory memory;
-    store_memory(journal->options.store, &memory);
-    return (asked < share ? asked : share) + memory.memtables_bytes +
+    return (asked < share ? asked : share) + store_memtables_bytes(journal->options.store) +
            store_log_ahead_bytes(journal->options.store);
 }
 

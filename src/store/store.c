@@ -458,6 +458,16 @@ uint64_t store_own_key(struct log_ref log, uint64_t sender_hash)
     return key == 0 ? 1 : key;
 }
 
+uint64_t store_memtables_bytes(struct store *store)
+{
+    if (!gate_enter(&store->gate)) {
+        return 0;
+    }
+    const uint64_t bytes = engine_property_sum(&store->engine, "rocksdb.size-all-mem-tables");
+    gate_leave(&store->gate);
+    return bytes;
+}
+
 void store_memory(struct store *store, struct store_memory *out_memory)
 {
     *out_memory = (struct store_memory){
@@ -567,11 +577,9 @@ void store_cancel(struct store *store)
 
 bool store_has_room(struct store *store)
 {
-    struct store_memory memory;
     struct file_disk disk = {0};
-    store_memory(store, &memory);
     return file_disk(store->options.path, &disk) == ERR_OK &&
-           disk.free_bytes >= memory.memtables_bytes + STORE_DISK_FREE_MIN;
+           disk.free_bytes >= store_memtables_bytes(store) + STORE_DISK_FREE_MIN;
 }
 
 enum err store_compact(struct store *store)

@@ -93,6 +93,9 @@ struct store_memory {
 
 void store_memory(struct store *store, struct store_memory *out_memory);
 
+/* Of that only memtables_bytes, which takes microseconds. */
+uint64_t store_memtables_bytes(struct store *store);
+
 /* How much of the disk the log takes at once when it goes on in a new file. */
 uint64_t store_log_ahead_bytes(const struct store *store);
 
