@@ -12,9 +12,9 @@
 
 #define LINE_BYTES        64u /* the bits of one send lie in 64 bytes */
 #define LINE_BITS         (LINE_BYTES * 8u)
-#define BITS_PER_SEND     11u /* of a filter that is full */
+#define BITS_PER_SEND     14u /* of a filter that is full: then one in five hundred is wrong */
 #define BITS_PER_SEND_MIN 8u  /* of one that is overfull: then one in fifty is wrong */
-#define PROBES            6u
+#define PROBES            7u
 
 #define HASH_MULTIPLIER_A 0x9e3779b97f4a7c15ull
 #define HASH_MULTIPLIER_B 0xc2b2ae3d27d4eb4full

@@ -5,7 +5,7 @@
  * nearly all of them are new. Each log in use has a filter of its sends that answers that
  * from a cache line or two. A short log has a list of tags, 16 bits of the hash of each
  * send: 32 bytes for five messages, 64 for twenty-one, and a longer list is made by
- * copying. A log of more than 256 messages has a Bloom filter, 11 to 22 bits for each.
+ * copying. A log of more than 256 messages has a Bloom filter, 14 to 28 bits for each.
  * "New" is certain; "perhaps not" is wrong once in a hundred times or less, and is
  * settled on the disk (sends.h).
  *

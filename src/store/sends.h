@@ -14,9 +14,9 @@
  *       sends   … | page u64  ->  format u8 | 512 times send u64, of the seqs
  *                                 page * 512 + 1 … page * 512 + 512
  *
- * Pages say nothing that the chunks do not say: they are written unsynced, and a lost one
- * is written again. Paging a log and making it a larger filter is care that no send
- * waits for: whoever asks is told that it is due, and has a reader tend the log.
+ * Pages say nothing that the chunks do not say: a lost one is written again. Paging a log and
+ * making it a larger filter is care that no send waits for: whoever asks is told that it is due,
+ * and has a reader tend the log.
  *
  * A resend is recognised among the newest SENDS_SEARCHED_MAX messages of its log.
  *
@@ -34,7 +34,7 @@
 #define SENDS_PAGE_COUNT 512u
 /* So many messages outside of pages, and paging them is due: reading these is what loading costs
  * at most after a restart, in milliseconds about one. */
-#define SENDS_UNPAGED_MAX 2048u
+#define SENDS_UNPAGED_MAX 1024u
 /* Keeps the filter of one log at some two megabytes, and loading it at some milliseconds. */
 #define SENDS_SEARCHED_MAX (768u * 1024u)
 
