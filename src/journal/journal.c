@@ -178,6 +178,7 @@ static void journal_turn(struct journal *journal)
 static void journal_run(void *context)
 {
     struct journal *journal = context;
+    thread_hurry();
     for (;;) {
         mailbox_drain(&journal->mailbox);
         if (!list_is_empty(&journal->gathered)) {

@@ -113,6 +113,7 @@ void core_run(void *context)
 {
     struct core *core = context;
     shard_enter(&core->shard);
+    thread_hurry();
     while ((enum core_order)atomic_load(&core->order) != CORE_ENDS ||
            !atomic_load(&core->is_idle)) {
         turn_run(core);

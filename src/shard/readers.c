@@ -29,6 +29,7 @@ static struct reading *readers_take(struct readers *readers)
 static void readers_run(void *context)
 {
     struct readers *readers = context;
+    thread_step_back(); /* long lists are read here, while messages are on their way */
     for (;;) {
         struct reading *reading = readers_take(readers);
         if (reading == NULL) {

@@ -3,11 +3,19 @@
 #include "base/assert.h"
 
 #include <errno.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
-#define TIMER_SLACK_NS 1000ul /* a short rest is as short as it was meant */
+#define TIMER_SLACK_NS      1000ul  /* a short rest is as short as it was meant */
+#define HURRY_SLICE_NS      100000u /* the least that Linux knows */
+#define STEPS_BACK          5       /* of `nice`: a third of the weight */
+#define SLICE_NOT_INHERITED 1u      /* SCHED_FLAG_RESET_ON_FORK */
+#define NICE_MAX            19
 
 static void *thread_main(void *argument)
 {
@@ -46,6 +54,44 @@ void thread_join(struct thread *thread)
         pthread_join(thread->handle, NULL);
         thread->is_started = false;
     }
+}
+
+/* As the kernel has it; not every C library does. */
+struct slice_wish {
+    uint32_t size;
+    uint32_t policy;
+    uint64_t flags;
+    int32_t nice;
+    uint32_t priority;
+    uint64_t runtime_ns;
+    uint64_t deadline_ns;
+    uint64_t period_ns;
+};
+
+/* `steps` of `nice` further back; a slice of 0 is the system's own. */
+static void wish(int steps, uint64_t slice_ns)
+{
+    const int nice = getpriority(PRIO_PROCESS, 0) + steps; /* Linux has one for each thread */
+    const struct slice_wish wish = {
+        .size = sizeof(wish),
+        .policy = SCHED_OTHER,
+        .flags = slice_ns > 0 ? SLICE_NOT_INHERITED : 0,
+        .nice = nice < NICE_MAX ? nice : NICE_MAX,
+        .runtime_ns = slice_ns,
+    };
+    if (sched_getscheduler(0) == SCHED_OTHER) {
+        (void)syscall(SYS_sched_setattr, 0, &wish, 0);
+    }
+}
+
+void thread_hurry(void)
+{
+    wish(0, HURRY_SLICE_NS);
+}
+
+void thread_step_back(void)
+{
+    wish(STEPS_BACK, 0);
 }
 
 void monitor_init(struct monitor *monitor)

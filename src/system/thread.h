@@ -30,6 +30,16 @@ MUST_USE enum err thread_start(struct thread *thread, const char *name, thread_f
 /* Waits for its end. Nothing happens for a thread that was never started. */
 void thread_join(struct thread *thread);
 
+/* Whom others wait for runs before who has much to do. Both are wishes of the calling thread, for
+ * as long as it runs: a system that does not know them, or another policy that the operator has
+ * chosen, changes nothing but latency.
+ *
+ * thread_hurry: the system takes the processor from others for it, and gives it back soon (Linux
+ * 6.12 and later: short slices). thread_step_back: it gets a third of what others get who want
+ * the processor at the same time, and all that nobody wants. */
+void thread_hurry(void);
+void thread_step_back(void);
+
 /* A lock and the one condition it guards. */
 struct monitor {
     pthread_mutex_t mutex;
