@@ -486,7 +486,7 @@ static enum err change_run(struct chat *chat, struct channel *channel, struct op
     }
 }
 
-static void change_arrives(struct letter *letter, void *receiver)
+static void change_begins(struct letter *letter, void *receiver)
 {
     struct chat *chat = chat_of(receiver);
     struct change *change =
@@ -503,6 +503,11 @@ static void change_arrives(struct letter *letter, void *receiver)
     } else {
         channel_enqueue(chat, channel, &change->op);
     }
+}
+
+static void change_arrives(struct letter *letter, void *receiver)
+{
+    shard_take_in(receiver, INTAKE_OTHER, letter, change_begins);
 }
 
 void change_post(struct change *change, struct mailer *mailer, struct shard *const *shards,

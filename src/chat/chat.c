@@ -166,8 +166,8 @@ void chat_deinit(struct chat *chat)
 
 bool chat_is_idle(const struct chat *chat)
 {
-    return chat->entry == NULL && chat->entries_away == 0 && chat->parts_away == 0 &&
-           chat->marks_away == 0 && chat->inquiries.away_count == 0 &&
+    return chat->shard->intake.count == 0 && chat->entry == NULL && chat->entries_away == 0 &&
+           chat->parts_away == 0 && chat->marks_away == 0 && chat->inquiries.away_count == 0 &&
            budget_used(&chat->readings_budget) == 0;
 }
 

@@ -463,7 +463,7 @@ static enum err event_run(struct chat *chat, struct channel *channel, struct op 
 
 /* ---- Asking. ---- */
 
-static void event_arrives(struct letter *letter, void *receiver)
+static void event_begins(struct letter *letter, void *receiver)
 {
     struct chat *chat = chat_of(receiver);
     struct event *event = CONTAINER_OF(CONTAINER_OF(letter, struct op, letter), struct event, op);
@@ -476,6 +476,11 @@ static void event_arrives(struct letter *letter, void *receiver)
     event->op.run = event_run;
     event->op.fail = event_fail;
     channel_enqueue(chat, channel, &event->op);
+}
+
+static void event_arrives(struct letter *letter, void *receiver)
+{
+    shard_take_in(receiver, INTAKE_OTHER, letter, event_begins);
 }
 
 void event_post(struct event *event, struct mailer *mailer, struct shard *const *shards,

@@ -326,7 +326,7 @@ static void mark_find_arrives(struct letter *letter, void *receiver)
     mark_take_name(chat_of(receiver), mark, mark->result);
 }
 
-static void mark_arrives(struct letter *letter, void *receiver)
+static void mark_begins(struct letter *letter, void *receiver)
 {
     struct chat *chat = chat_of(receiver);
     struct mark *mark = CONTAINER_OF(CONTAINER_OF(letter, struct op, letter), struct mark, op);
@@ -344,6 +344,11 @@ static void mark_arrives(struct letter *letter, void *receiver)
                                      .run = mark_find_blocking,
                                      .home = &chat->shard->mailbox};
     readers_ask(chat->readers, &mark->reading);
+}
+
+static void mark_arrives(struct letter *letter, void *receiver)
+{
+    shard_take_in(receiver, INTAKE_OTHER, letter, mark_begins);
 }
 
 void mark_post(struct mark *mark, struct mailer *mailer, struct shard *const *shards,

@@ -595,7 +595,7 @@ static enum err send_run(struct chat *chat, struct channel *channel, struct op *
 
 /* ---- Asking. ---- */
 
-static void send_arrives(struct letter *letter, void *receiver)
+static void send_begins(struct letter *letter, void *receiver)
 {
     struct chat *chat = chat_of(receiver);
     struct send *send = CONTAINER_OF(CONTAINER_OF(letter, struct op, letter), struct send, op);
@@ -607,6 +607,13 @@ static void send_arrives(struct letter *letter, void *receiver)
     send->op.run = send_run;
     send->op.fail = send_fail;
     channel_enqueue(chat, channel, &send->op);
+}
+
+static void send_arrives(struct letter *letter, void *receiver)
+{
+    const struct send *send =
+        CONTAINER_OF(CONTAINER_OF(letter, struct op, letter), struct send, op);
+    shard_take_in(receiver, send->is_alone ? INTAKE_ALONE : INTAKE_OTHER, letter, send_begins);
 }
 
 void send_post(struct send *send, struct mailer *mailer, struct shard *const *shards,

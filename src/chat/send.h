@@ -33,6 +33,7 @@ struct send {
 
     /* Asked. The bytes lie behind the struct, but for the recipients. */
     struct session_id origin; /* none for the API */
+    bool is_alone;            /* its connection has no other under way (intake.h) */
     bool is_privileged;       /* from the API: no checks of the sender (semantics 2.6, check 10) */
     uint8_t flags;            /* enum message_flag, as sent */
     uint8_t setting;

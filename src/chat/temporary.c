@@ -213,7 +213,7 @@ static struct channel_name set_channel(const struct temporary_set *set)
     return (struct channel_name){.type = CHANNEL_TEMP, .id = set->channel_id};
 }
 
-static void set_arrives(struct letter *letter, void *receiver)
+static void set_begins(struct letter *letter, void *receiver)
 {
     struct chat *chat = chat_of(receiver);
     struct temporary_set *set =
@@ -226,6 +226,11 @@ static void set_arrives(struct letter *letter, void *receiver)
     set->op.run = set_run;
     set->op.fail = set_fail;
     channel_enqueue(chat, channel, &set->op);
+}
+
+static void set_arrives(struct letter *letter, void *receiver)
+{
+    shard_take_in(receiver, INTAKE_OTHER, letter, set_begins);
 }
 
 void temporary_set_post(struct temporary_set *set, struct mailer *mailer,

@@ -223,7 +223,7 @@ void conn_end_answered(struct edge *edge, struct conn *conn);
 /* Nothing is read until conn_resume. */
 void conn_pause(struct conn *conn);
 
-/* The same, for want of memory: resumed when some is free again. */
+/* The same, for want of memory or in a crowd: resumed when there is some again, or in its turn. */
 void conn_stall(struct edge *edge, struct conn *conn);
 
 /* Writes what the kernel takes; tells the session when there is room again. */

@@ -15,6 +15,7 @@
 #define READ_ROUNDS_MAX  4 /* one fast sender leaves the rest of its bytes for the next turn */
 #define READ_ROOM_MIN    4096u
 #define LOGIN_READ_BYTES 2048u /* before login no more is taken at a time */
+#define CROWD_READ_BYTES 4096u /* in a crowd: the rest is better left in the socket */
 
 static uint32_t held_limit(const struct conn *conn)
 {
@@ -308,7 +309,12 @@ static enum flow conn_take_frames(struct edge *edge, struct conn *conn, struct i
 {
     size_t consumed = 0;
     enum flow flow = FLOW_NEXT;
+    uint32_t frames = 0;
     while (flow == FLOW_NEXT && consumed < in->stream_size && conn_takes_frames(conn)) {
+        if (frames++ >= EDGE_FRAMES_FAIR && edge_is_crowded(edge)) {
+            conn_stall(edge, conn);
+            break;
+        }
         const struct bytes rest = {.data = in->area + consumed, .size = in->stream_size - consumed};
         size_t size = 0;
         flow = conn->dialect == DIALECT_JSONRPC ? rpc_take(edge, conn, rest, &in->scan, &size)
@@ -458,6 +464,8 @@ static enum err conn_read_some(struct edge *edge, struct conn *conn, struct infl
     size_t room = in->capacity - held;
     if (conn->state != CONN_OPEN && room > LOGIN_READ_BYTES) {
         room = LOGIN_READ_BYTES;
+    } else if (room > CROWD_READ_BYTES && edge_is_crowded(edge)) {
+        room = CROWD_READ_BYTES;
     }
     size_t size = 0;
     const enum err err = conn->tls != NULL ? tls_read(conn->tls, in->area + held, room, &size)

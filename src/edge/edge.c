@@ -10,6 +10,7 @@
 
 #define ACCEPTS_PER_EVENT 16 /* other shards and the connections that exist come first */
 #define ACCEPT_PAUSE_MS   100
+#define VISITS_CROWDED    4u /* each turn somebody is read on, whatever comes */
 
 static void edge_init_budgets(struct edge *edge)
 {
@@ -199,37 +200,45 @@ void edge_on_event(struct edge *edge, const struct loop_event *event)
         conn->is_hung_up = conn->is_hung_up || event->is_hung_up;
         if (conn->state == CONN_CLOSING && event->is_broken) {
             conn_doom(edge, conn, (enum conn_cause)conn->cause);
-        } else if (event->is_broken && conn->is_paused) {
+        } else if (event->is_broken && conn->is_paused && !edge_is_crowded(edge)) {
             conn_doom(edge, conn, CAUSE_PEER); /* nobody is there to be answered */
-        } else {
-            conn_read(edge, conn);
+        } else if (!list_is_linked(&conn->waiting)) {
+            conn_read(edge, conn); /* else its turn will come */
         }
     }
 }
 
-/* Those that waited for memory get one try a turn. */
-static void edge_unstall(struct edge *edge)
+bool edge_is_crowded(const struct edge *edge)
 {
-    struct list waiting;
-    list_init(&waiting);
-    list_move_all(&waiting, &edge->stalled);
-    struct list *item;
-    while ((item = list_pop_front(&waiting)) != NULL) {
-        conn_resume(edge, CONTAINER_OF(item, struct conn, waiting));
-    }
+    return edge->posted >= INTAKE_CROWDED || edge->shard->intake.count >= INTAKE_CROWDED;
 }
 
-bool edge_read(struct edge *edge)
+/* Visits those that wait in `list`, each once and in their order, but in a crowd only the first
+ * few: the others stay in front of whoever comes to wait meanwhile. */
+static void edge_visit(struct edge *edge, struct list *list,
+                       void (*visit)(struct edge *edge, struct conn *conn))
 {
-    edge_unstall(edge);
     struct list waiting;
     list_init(&waiting);
-    list_move_all(&waiting, &edge->readable);
-    struct list *item;
-    while ((item = list_pop_front(&waiting)) != NULL) {
-        conn_read(edge, CONTAINER_OF(item, struct conn, waiting));
+    list_move_all(&waiting, list);
+    for (uint32_t visits = 0; !list_is_empty(&waiting); visits++) {
+        if (visits >= VISITS_CROWDED && edge_is_crowded(edge)) {
+            break;
+        }
+        visit(edge, CONTAINER_OF(list_pop_front(&waiting), struct conn, waiting));
     }
-    return !list_is_empty(&edge->readable);
+    list_move_all(&waiting, list);
+    list_move_all(list, &waiting);
+}
+
+/* Those that waited for memory get one try a turn. */
+bool edge_read(struct edge *edge)
+{
+    edge_visit(edge, &edge->stalled, conn_resume);
+    edge_visit(edge, &edge->readable, conn_read);
+    const bool is_cut = edge_is_crowded(edge) && !list_is_empty(&edge->stalled);
+    edge->posted = 0;
+    return is_cut || !list_is_empty(&edge->readable);
 }
 
 bool edge_write(struct edge *edge)

@@ -23,6 +23,7 @@
 struct tls_context;
 
 #define EDGE_LISTENERS_MAX 8
+#define EDGE_FRAMES_FAIR   4 /* of a connection, when there is enough to do (edge_is_crowded) */
 #define EDGE_SCRATCH_BYTES 65536u
 #define EDGE_DIRTY_MAX     256 /* written at once when more have something to say */
 
@@ -85,6 +86,7 @@ struct edge {
     uint8_t *sealing;       /* SEALING_BYTES; see sealing.h */
     struct signing signing; /* keys that are due before the next write */
     uint32_t sends;         /* requests that have not come home */
+    uint32_t posted;        /* of them: posted since edge_read was over last */
     uint32_t moving;        /* connections whose letters have not come home */
 };
 
@@ -121,6 +123,11 @@ void edge_rest(struct edge *edge);
 
 /* Closes the doomed. The last phase of a turn. */
 void edge_bury(struct edge *edge);
+
+/* Have connections asked for more than a turn has time for? Then one is read a few frames at a
+ * time, in turn with all others, so that who asks once does not stand behind hundreds of questions
+ * of those who ask as fast as they can. */
+bool edge_is_crowded(const struct edge *edge);
 
 /* Is no connection here, and nothing under way that must come home? */
 bool edge_is_idle(const struct edge *edge);

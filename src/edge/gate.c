@@ -75,7 +75,7 @@ static void sent_comes_home(struct letter *letter, void *receiver)
                 conn_end_answered(edge, conn);
             }
         } else if (conn->is_paused && conn->sends < CONN_SENDS_MAX / 2 &&
-                   conn->state == CONN_OPEN) {
+                   conn->state == CONN_OPEN && !list_is_linked(&conn->waiting)) {
             conn_resume(edge, conn);
         }
     }
@@ -155,8 +155,10 @@ void gate_post(struct edge *edge, struct conn *conn, struct send *send)
     send->op.home = &shard->mailbox;
     send->op.on_home = sent_comes_home;
     send->op.now_ns = shard->now_ns;
+    send->is_alone = conn->sends == 0;
     conn->sends++;
     edge->sends++;
+    edge->posted++;
     send_post(send, &shard->mailer, shard->shards, shard->shards_count);
 }
 

@@ -83,10 +83,11 @@ void turn_run(struct core *core)
     /* Others first: they wait for us, and what has been committed is answered before more is
      * taken in. */
     metric_add(shard->metrics, METRIC_LETTERS, mailbox_drain(&shard->mailbox));
+    core->has_more = intake_run(&shard->intake, shard, clock_now_ns() + INTAKE_NS);
     if (!is_resting) {
         turn_events(core);
     }
-    core->has_more = edge_read(&core->edge);
+    core->has_more |= edge_read(&core->edge);
     core->has_more |= deliveries_run(&core->chat);
     timers_run(&shard->timers, shard->now_ms);
 
@@ -119,8 +120,10 @@ void core_run(void *context)
         turn_run(core);
     }
     /* What others posted meanwhile still finds its receiver. */
-    core->has_more = true; /* without sleeping */
-    turn_run(core);
+    do {
+        core->has_more = true; /* without sleeping */
+        turn_run(core);
+    } while (core->has_more);
 }
 
 void core_order(struct core *core, enum core_order order)

@@ -9,6 +9,7 @@
 #pragma once
 
 #include "memory/budget.h"
+#include "shard/intake.h"
 #include "shard/mailbox.h"
 #include "shard/routing.h"
 #include "shard/timers.h"
@@ -27,6 +28,7 @@ struct shard {
     struct loop loop;
     struct mailbox mailbox; /* its receiver is this shard */
     struct mailer mailer;
+    struct intake intake;         /* what it was asked to do and has not begun */
     struct timers timers;         /* their context is this shard */
     struct budget budget;         /* the root of all that this shard holds */
     struct shard **shards;        /* all of them, by index; borrowed */
@@ -47,6 +49,14 @@ bool shard_is_current(const struct shard *shard);
 
 /* Reads the clocks for this turn. */
 void shard_tick(struct shard *shard);
+
+/* For the receiver of a letter that asks for something: it is begun in its turn (intake.h). */
+static inline void shard_take_in(void *receiver, enum intake_line line, struct letter *letter,
+                                 letter_fn *begin)
+{
+    struct shard *shard = receiver;
+    intake_add(&shard->intake, line, letter, begin);
+}
 
 /* Posts to another shard, or to this one; see mailbox.h. */
 static inline void shard_post(struct shard *shard, uint32_t index, struct letter *letter)

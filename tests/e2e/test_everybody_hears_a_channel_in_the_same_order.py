@@ -82,3 +82,34 @@ def test_both_sides_of_a_person_channel_talk_at_once(api, login, name):
     for client in (anna, bob):
         heard = [client.receive().message_seq for _ in range(EACH)]
         assert heard == sorted(heard)
+
+
+@pytest.mark.parametrize("transport", ["tcp", "ws"])
+def test_who_waits_for_each_answer_is_served_beside_those_who_do_not(login, name, transport):
+    """Hundreds of messages of a connection wait their turn in the server; none of them is lost, doubled or out of order for it."""
+    count = 2 * EACH
+    bob, patient = login(name("bob")), login(name("patient"), transport=transport)
+    hasty = [login(f"{name('hasty')}n{i}", transport=transport) for i in range(SENDERS)]
+    acknowledged = {}
+
+    def hurry(sender):
+        sends = [sender.prepare(bob.uid, b"%d" % i, 1) for i in range(count)]
+        sender.write(*sends)
+        acknowledged[sender.uid] = [sender.sendack(send).message_seq for send in sends]
+
+    threads = [threading.Thread(target=hurry, args=(sender,)) for sender in hasty]
+    for thread in threads:
+        thread.start()
+    said = [patient.tell(bob.uid, b"%d" % i, 1).message_seq for i in range(EACH)]
+    for thread in threads:
+        thread.join()
+
+    assert said == list(range(1, EACH + 1))
+    assert acknowledged == {sender.uid: list(range(1, count + 1)) for sender in hasty}
+    heard: dict[str, list[bytes]] = {}
+    for _ in range(SENDERS * count + EACH):
+        message = bob.receive()
+        heard.setdefault(message.from_uid, []).append(message.plain)
+    assert heard.pop(patient.uid) == [b"%d" % i for i in range(EACH)]
+    assert heard == {sender.uid: [b"%d" % i for i in range(count)] for sender in hasty}
+    assert not bob.pending(Kind.RECV)

@@ -140,6 +140,7 @@ static void core_turn(struct test_core *core)
     shard_tick(shard);
     wakeup_clear(&shard->mailbox.wakeup);
     (void)mailbox_drain(&shard->mailbox);
+    (void)intake_run(&shard->intake, shard, UINT64_MAX);
     (void)deliveries_run(&core->chat);
     timers_run(&shard->timers, shard->now_ms);
     chat_turn_end(&core->chat);
