@@ -1,5 +1,6 @@
 #include "cli/commands.h"
 
+#include "base/assert.h"
 #include "cli/bench_report.h"
 #include "cli/soak_options.h"
 #include "cli/soak_page.h"
@@ -9,6 +10,7 @@
 #include "system/clock.h"
 #include "system/crypto.h"
 #include "system/machine.h"
+#include "system/thread.h"
 
 #include <signal.h>
 #include <stdio.h>
@@ -80,6 +82,22 @@ static void end_line(struct soak *soak)
 
 /* ---- What is played. ---- */
 
+/* What the server that was given has not, and the scenario is about; or NULL. */
+static const char *missing(const struct soak *soak, enum soak_server_kind kind)
+{
+    switch (kind) {
+    case SOAK_SERVER_PLAIN:
+        return NULL;
+    case SOAK_SERVER_HOOK:
+        return soak->options.hook != NULL ? NULL : "no --hook";
+    case SOAK_SERVER_SMALL_DISK:
+        return soak->options.own_disk != NULL ? NULL : "no --disk";
+    case SOAK_SERVER_STALLING_DISK:
+        return "only on a server that is started here";
+    }
+    UNREACHABLE();
+}
+
 /* Why a scenario cannot be played, or NULL. */
 static const char *obstacle(const struct soak *soak, const struct soak_scenario *scenario)
 {
@@ -89,8 +107,8 @@ static const char *obstacle(const struct soak *soak, const struct soak_scenario 
     if ((scenario->needs & SOAK_NEEDS_HTTP) != 0 && soak->options.http == NULL) {
         return "no --http";
     }
-    if (scenario->server != SOAK_SERVER_PLAIN && !soak->is_ours) {
-        return "only on a server that is started here";
+    if (!soak->is_ours) {
+        return missing(soak, scenario->server);
     }
     if (scenario->server != SOAK_SERVER_PLAIN && scenario->server != SOAK_SERVER_HOOK &&
         geteuid() != 0) {
@@ -120,7 +138,7 @@ static void add_scenario(struct soak *soak, uint32_t index, uint32_t *inout_all)
         .scenarios = 1u << index,
         .may_refuse = scenario->may_refuse,
         .is_lagging = scenario->may_refuse,
-        .server = scenario->server,
+        .server = soak->is_ours ? scenario->server : SOAK_SERVER_PLAIN,
     };
     const char *why_not = obstacle(soak, scenario);
     if (why_not != NULL) {
@@ -347,6 +365,7 @@ static enum err finish(struct soak *soak)
 
 static enum err run(struct soak *soak)
 {
+    thread_hurry(); /* what the honest have received is looked at when it has come */
     enum err err = soak_watch_open(&soak->watch, soak->options.pid, &soak->budget);
     if (err != ERR_OK) {
         fprintf(stderr, "jingu soak: there is no process %u to look at\n", soak->options.pid);

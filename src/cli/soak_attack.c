@@ -1,23 +1,22 @@
 #include "cli/soak_attack.h"
 
 #include "system/clock.h"
+#include "system/thread.h"
 
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
-#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
-
-#define PRIORITY 10 /* below the server and the judge */
 
 /* In the new process: nothing of the judge's is touched from here on. */
 static void play(struct soak_attack *attack, soak_run_fn run)
 {
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     (void)setpgid(0, 0);
-    (void)setpriority(PRIO_PROCESS, 0, PRIORITY);
+    thread_step_back(); /* below the server and the judge, wherever these are */
+    thread_step_back();
     (void)close_range(STDERR_FILENO + 1, ~0U, 0);
     const enum err err = run(attack);
     if (err != ERR_OK) {

@@ -33,6 +33,8 @@ static const struct option options[] = {
     TEXT("--ws", ws, "ADDR", "its WebSocket port; without it what needs one is left out"),
     TEXT("--http", http, "ADDR", "its API; likewise"),
     TEXT("--tls", tls, "ADDR", "a port of it that speaks TLS; likewise"),
+    TEXT("--hook", hook, "ADDR", "where it sends its webhooks: who listens there is played, too"),
+    TEXT("--disk", own_disk, "DIR", "a directory on the small disk of its data, which is filled"),
     TEXT("--api-token", api_token, "TOKEN", "the header `token` for the API"),
     NUMBER("--pid", pid, "PID", 0, 1, 1u << 30, "its process; without it memory is not judged"),
 
@@ -109,6 +111,7 @@ static enum err parse_addresses(struct soak_options *out_options)
         {out_options->ws, &out_options->ws_address},
         {out_options->http, &out_options->http_address},
         {out_options->tls, &out_options->tls_address},
+        {out_options->hook, &out_options->hook_address},
     };
     for (size_t i = 0; i < COUNT_OF(addresses); i++) {
         if (addresses[i].text != NULL) {
@@ -127,9 +130,11 @@ static enum err parse_addresses(struct soak_options *out_options)
 static enum err check(struct soak_options *out_options)
 {
     const bool is_ours = out_options->tcp == NULL;
-    if (is_ours && (out_options->ws != NULL || out_options->http != NULL ||
-                    out_options->tls != NULL || out_options->pid != 0)) {
-        return fault("a port or process without --target", "--ws, --http, --tls, --pid");
+    if (is_ours &&
+        (out_options->ws != NULL || out_options->http != NULL || out_options->tls != NULL ||
+         out_options->hook != NULL || out_options->own_disk != NULL || out_options->pid != 0)) {
+        return fault("a part of a server without --target",
+                     "--ws, --http, --tls, --hook, --disk, --pid");
     }
     if (out_options->is_quick && out_options->hours > 0) {
         return fault("is not what --hours is", "--quick");

@@ -25,8 +25,8 @@ struct soak_options {
     struct address http_address;
     struct address tls_address;
     uint32_t pid;
-    const char *own_disk; /* no option: the directory of our own server's small disk; or NULL */
-    const char *hook;     /* no option: where our own server sends webhooks; or NULL */
+    const char *own_disk; /* a directory on the server's small disk; our own sets it; or NULL */
+    const char *hook;     /* where the server sends webhooks; our own sets it; or NULL */
     struct address hook_address;
 
     /* What to play. */
