@@ -10,15 +10,18 @@
  *
  * There are two lines. Whoever has nothing else under way, and so waits for each answer before
  * he asks again, stands in the first: he does not wait for those who ask without waiting. Of four
- * that are begun one is of the second line, so that it moves whatever comes.
+ * that are begun one is of the second line, so that it moves whatever comes; but never before what
+ * was in the first line when it came: what its asker asked just before may stand there.
  *
  * While much waits here, connections are read a little at a time (edge.h): what cannot be
  * begun is better left in the socket of the one who sent it than in front of others.
  *
  * Promises:
- *   (1) in each line, what was added first begins first; so the questions of one asker are begun
- *       in their order, because only one whose others have been answered stands in the first line;
- *   (2) each turn begins something of each line, however late it is.
+ *   (1) in each line, what was added first begins first, and nothing of the second line overtakes
+ *       one of the first; so the questions of one asker are begun in their order, because only one
+ *       whose others have been answered stands in the first line;
+ *   (2) each turn begins something, however late it is, and what comes into the first line later
+ *       cannot keep what waits in the second from moving.
  *
  * For its shard's thread. It holds letters, which their askers' budgets bound (mailbox.h), and no
  * memory of its own.
@@ -42,7 +45,9 @@ struct intake {
         struct letter *first; /* oldest first */
         struct letter *last;
     } queues[INTAKE_LINES_COUNT];
-    uint32_t count; /* readable */
+    uint32_t count;       /* readable */
+    uint32_t alone_added; /* in all, modulo 2^32 */
+    uint32_t alone_begun;
 };
 
 /* `begin` is called with the letter when its time has come. */

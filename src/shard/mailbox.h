@@ -33,6 +33,7 @@ typedef void letter_fn(struct letter *letter, void *receiver);
 struct letter {
     struct letter *next;
     letter_fn *receive;
+    uint32_t place; /* private to intake.c */
 };
 
 /* How the receiver sleeps, and so how it is woken. */

@@ -61,11 +61,27 @@ TEST(who_asks_once_does_not_stand_behind_who_asks_without_waiting)
     }
 }
 
+TEST(what_was_asked_after_one_that_waits_alone_does_not_overtake_it)
+{
+    static struct desk desk;
+    for (uint32_t i = 0; i < QUESTIONS_COUNT - 2; i++) {
+        ask(&desk, i, INTAKE_ALONE); /* others, each with one question */
+    }
+    ask(&desk, QUESTIONS_COUNT - 2, INTAKE_ALONE); /* somebody asks, */
+    ask(&desk, QUESTIONS_COUNT - 1, INTAKE_OTHER); /* and again without waiting */
+    (void)intake_run(&desk.intake, &desk, UINT64_MAX);
+    CHECK_EQ(desk.begun_count, QUESTIONS_COUNT);
+    CHECK(place_of(&desk, QUESTIONS_COUNT - 2) < place_of(&desk, QUESTIONS_COUNT - 1));
+}
+
 TEST(a_turn_that_is_late_begins_something_of_each_line)
 {
     static struct desk desk;
-    for (uint32_t i = 0; i < QUESTIONS_COUNT; i++) {
-        ask(&desk, i, i < QUESTIONS_COUNT / 2 ? INTAKE_ALONE : INTAKE_OTHER);
+    for (uint32_t i = QUESTIONS_COUNT / 2; i < QUESTIONS_COUNT; i++) {
+        ask(&desk, i, INTAKE_OTHER);
+    }
+    for (uint32_t i = 0; i < QUESTIONS_COUNT / 2; i++) {
+        ask(&desk, i, INTAKE_ALONE);
     }
     CHECK(intake_run(&desk.intake, &desk, 0)); /* its time has long been over */
     CHECK(desk.begun_count > 0);
@@ -104,7 +120,8 @@ TEST(each_line_keeps_its_order_whatever_comes_meanwhile)
     (void)intake_run(&desk.intake, &desk, UINT64_MAX);
     for (uint32_t i = 0; i < QUESTIONS_COUNT; i++) {
         for (uint32_t k = i + 1; k < QUESTIONS_COUNT; k++) {
-            CHECK(line_of[i] != line_of[k] || place_of(&desk, i) < place_of(&desk, k));
+            const bool may_overtake = line_of[i] == INTAKE_OTHER && line_of[k] == INTAKE_ALONE;
+            CHECK(may_overtake || place_of(&desk, i) < place_of(&desk, k));
         }
     }
 }
