@@ -313,9 +313,8 @@ void catch_up_continue(struct chat *chat, struct session *session)
     if (!session->is_behind || session->is_catching_up || session->state != SESSION_OPEN) {
         return;
     }
-    if (!begin_range(chat, session, CATCHING_ROWS_BYTES)) {
-        chat->port->drop(chat, session, "no_memory_to_catch_up");
-    }
+    /* Where there is no memory for it now, watch_backlog has it looked at again. */
+    (void)begin_range(chat, session, CATCHING_ROWS_BYTES);
 }
 
 /* Pushes what was read. False: the session has no room for the rest. */
@@ -379,8 +378,12 @@ static void range_arrives(struct letter *letter, void *receiver)
     if (catching->rows_wanted > 0) {
         const size_t wanted = catching->rows_wanted;
         catching_release(catching);
-        if (!begin_range(chat, session, wanted)) {
+        session->is_catching_up = false;
+        if (catching_bytes(wanted) > chat->readings_budget.limit_bytes) {
             chat->port->drop(chat, session, "no_memory_to_catch_up");
+        } else {
+            (void)begin_range(chat, session, wanted); /* or again from the start, later */
+            watch_backlog(chat, session);
         }
         return;
     }

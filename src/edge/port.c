@@ -27,6 +27,12 @@ static void port_on_login(struct chat *chat, struct session *session, enum chat_
     conn_finish_login(edge, conn);
 }
 
+static bool write_recv(struct edge *edge, struct conn *conn, const struct push *push)
+{
+    return conn->dialect == DIALECT_JSONRPC ? rpc_write_recv(edge, conn, push)
+                                            : wk_write_recv(edge, conn, push);
+}
+
 static bool port_push(struct chat *chat, struct session *session, const struct push *push)
 {
     struct edge *edge = edge_of_chat(chat);
@@ -34,8 +40,11 @@ static bool port_push(struct chat *chat, struct session *session, const struct p
     if (conn->state != CONN_OPEN) {
         return true; /* on its way out: what it misses it will pull */
     }
-    const bool is_written = conn->dialect == DIALECT_JSONRPC ? rpc_write_recv(edge, conn, push)
-                                                             : wk_write_recv(edge, conn, push);
+    bool is_written = write_recv(edge, conn, push);
+    if (!is_written && conn->is_writable && !write_queue_is_empty(&conn->queue)) {
+        conn_flush(edge, conn); /* its reader is not slow: what waits is of this turn */
+        is_written = conn->state != CONN_OPEN || write_recv(edge, conn, push);
+    }
     if (is_written && edge->dirty_count > EDGE_DIRTY_MAX) {
         conn_flush(edge, conn); /* a large group: its copies do not pile up until the turn ends */
     }
@@ -63,11 +72,13 @@ static bool port_push_event(struct chat *chat, struct session *session,
     return is_written;
 }
 
+/* When a socket that is full takes more, conn_flush tells. */
 static bool port_has_room(struct chat *chat, struct session *session)
 {
     (void)chat;
     const struct conn *conn = conn_of_session(session);
-    return conn->state == CONN_OPEN && conn->queue.size <= WRITE_QUEUE_DRAINED_BYTES;
+    return conn->state == CONN_OPEN && conn->is_writable &&
+           conn->queue.size <= WRITE_QUEUE_DRAINED_BYTES;
 }
 
 static void write_disconnect(struct edge *edge, struct conn *conn, struct bytes text)

@@ -27,6 +27,13 @@ void write_blocks_forget(struct write_blocks *blocks)
     blocks->spare_count = 0;
 }
 
+/* Has more than half been taken? Then a queue that has something gets no more of deliveries, so
+ * that those whose readers are slow leave room to those whose readers are not. */
+static bool is_short(const struct write_blocks *blocks)
+{
+    return budget_available(blocks->budget, MEMORY_RANK_DELIVER) < blocks->budget->limit_bytes / 2;
+}
+
 static struct write_block *block_acquire(struct write_blocks *blocks, size_t size,
                                          enum write_kind kind)
 {
@@ -37,7 +44,8 @@ static struct write_block *block_acquire(struct write_blocks *blocks, size_t siz
         *block = (struct write_block){.capacity = USUAL_CAPACITY};
         return block;
     }
-    const uint32_t capacity = size <= USUAL_CAPACITY ? USUAL_CAPACITY : (uint32_t)size;
+    const bool is_usual = size <= USUAL_CAPACITY && !is_short(blocks);
+    const uint32_t capacity = is_usual ? USUAL_CAPACITY : (uint32_t)size;
     const enum memory_rank rank = kind == WRITE_ANSWER ? MEMORY_RANK_DRAIN : MEMORY_RANK_DELIVER;
     block = memory_acquire(blocks->budget, rank, sizeof(*block) + capacity);
     if (block != NULL) {
@@ -67,6 +75,9 @@ uint8_t *write_queue_reserve(struct write_blocks *blocks, struct write_queue *qu
     struct write_block *last = queue->last;
     if (last != NULL && last->capacity - last->end >= size) {
         return last->bytes + last->end;
+    }
+    if (queue->size > 0 && kind == WRITE_DELIVERY && is_short(blocks)) {
+        return NULL;
     }
     struct write_block *block = block_acquire(blocks, size, kind);
     if (block == NULL) {

@@ -7,7 +7,9 @@
  * connections and few that have something to send at the same moment.
  *
  * Bounds: deliveries may fill a queue up to WRITE_QUEUE_BYTES_MAX, and are then
- * refused, which makes a cursor of them (design 7). Answers (acks, pongs) may go
+ * refused, which makes a cursor of them (design 7). When half of all there is for
+ * queues has been taken, a queue that has something is refused more at once: however
+ * many readers are slow, there is room for those who are not. Answers (acks, pongs) may go
  * on: a client that asks more than it reads is not read on above
  * WRITE_QUEUE_ASKED_MAX, until it has read some. What it had asked by then may
  * fill the queue up to WRITE_QUEUE_ANSWERS_MAX; one that gets beyond is closed.

@@ -6,8 +6,10 @@ import time
 
 import pytest
 
+from harness.api import Api
 from harness.packets import Kind, Ping
 from harness.waiting import SCALE
+from test_the_back_end_is_told import metric
 
 SANITIZED = "san/" in os.environ.get("JINGU_BIN", "")
 
@@ -38,7 +40,6 @@ def hear_all(listener):
 
 @pytest.mark.parametrize("transport", ["tcp", "ws"])
 def test_in_a_group(clear_server, login, name, transport):
-    from harness.api import Api
     slow = login(name("slow"), clear_server, stream_options={"receive_buffer": 8192})
     anna, carl = login(name("anna"), clear_server), login(name("carl"), clear_server, transport)
     group = Api(clear_server).group(name("group"), anna.uid, slow.uid, carl.uid)
@@ -68,6 +69,25 @@ def test_one_to_one(clear_server, login, name):
     slow, anna = login(name("slow"), clear_server, stream_options={"receive_buffer": 8192}), login(name("anna"), clear_server)
     say_all(anna, slow.uid, 1)
     hear_all(slow)
+
+
+def test_many_in_a_group_take_no_room_from_others(start_server, login, name):
+    """What waits for two hundred of them is more than all that there is for queues: whoever reads must not notice."""
+    server = start_server(memory="64M", disableEncryption=True)
+    slow = [login(name(f"slow{index}"), server, stream_options={"receive_buffer": 4096}) for index in range(200)]
+    writer, anna, bob = (login(name(uid), server) for uid in ("writer", "anna", "bob"))
+    group = Api(server).group(name("group"), writer.uid, *(client.uid for client in slow))
+    for index in range(100):
+        sends = [writer.prepare(group, b"x" * 1000, 2) for _ in range(10)]
+        writer.write(*sends)
+        anna.tell(bob.uid, b"%d" % index)
+        bob.tell(anna.uid, b"%d" % index)
+        assert bob.receive().plain == anna.receive().plain == b"%d" % index
+        assert all(writer.sendack(send).reason == 1 for send in sends)
+    assert metric(server, "jingu_sessions_behind") >= 100
+    assert metric(server, 'jingu_connections_closed_total{cause="behind"}') == 0
+    for client in slow[:5]:
+        assert [client.receive().message_seq for _ in range(1000)] == list(range(1, 1001))
 
 
 IDLE = round(3 * SCALE)
