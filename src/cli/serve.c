@@ -161,12 +161,14 @@ static void say_started(const struct config *config, const struct capacity *capa
     fflush(stdout);
 }
 
-/* The configuration is read again on SIGHUP. Two configurations take turns: parts of the server may
- * still be reading the one before, and until they have left it a reload is owed, not refused. One
- * is owed however often it was asked for, since it reads the file as it is then. */
+/* The configuration is read again on SIGHUP. What the server was started with stays as it is, since
+ * parts of it are borrowed until the end. Two others take turns: parts of the server may still be
+ * reading the one before, and until they have left it a reload is owed, not refused. One is owed
+ * however often it was asked for, since it reads the file as it is then. */
 struct reloading {
-    struct config *current;
-    struct config *free_one;
+    const struct config *current;
+    struct config *others;
+    uint32_t turn; /* which of the others is free */
     bool is_owed;
 };
 
@@ -174,7 +176,7 @@ static void reload(struct node *node, const struct arguments *arguments,
                    struct reloading *reloading)
 {
     static struct config_report report;
-    struct config *config = reloading->free_one;
+    struct config *config = &reloading->others[reloading->turn];
     reloading->is_owed = false;
     if (load_config(arguments, config, &report) != ERR_OK) {
         LOG_ERROR("reload_refused", F_STR("why", "the configuration has faults"));
@@ -184,8 +186,8 @@ static void reload(struct node *node, const struct arguments *arguments,
     config_log_fixed(reloading->current, config);
     logger_set_level(config_log_level(config));
     node_reload(node, config);
-    reloading->free_one = reloading->current;
     reloading->current = config;
+    reloading->turn ^= 1u;
 }
 
 static int ms_until(uint64_t end_ns)
@@ -195,10 +197,10 @@ static int ms_until(uint64_t end_ns)
 }
 
 static void run_until_stopped(struct node *node, const struct arguments *arguments,
-                              struct config *config)
+                              const struct config *config)
 {
-    static struct config other;
-    struct reloading reloading = {.current = config, .free_one = &other};
+    static struct config others[2];
+    struct reloading reloading = {.current = config, .others = others};
     uint64_t tick_ns = clock_now_ns() + SECOND_NS;
     for (;;) {
         const enum signal_order order = signals_wait(reloading.is_owed ? 10 : ms_until(tick_ns));

@@ -20,12 +20,13 @@
 
 struct node; /* opaque */
 
-/* Starts everything. On failure `out_why` says what, and nothing is left running. */
+/* Starts everything. `config` is borrowed until the node has stopped. On failure `out_why` says
+ * what, and nothing is left running. */
 MUST_USE enum err node_start(const struct config *config, const struct capacity *capacity,
                              struct node **out_node, struct store_fault *out_why);
 
 /* Has the last reload come to its end? Only then may there be another, and only then is the
- * configuration before the last one free. */
+ * configuration of the reload before it free. */
 bool node_may_reload(const struct node *node);
 
 /* Goes over to what is reloadable in `config`, which is borrowed until the next reload but one has
