@@ -23,7 +23,7 @@
 struct tls_context;
 
 #define EDGE_LISTENERS_MAX 8
-#define EDGE_FRAMES_FAIR   4 /* of a connection, when there is enough to do (edge_is_crowded) */
+#define EDGE_FRAMES_FAIR   32 /* of a connection, when there is enough to do (edge_is_crowded) */
 #define EDGE_SCRATCH_BYTES 65536u
 #define EDGE_DIRTY_MAX     256 /* written at once when more have something to say */
 
