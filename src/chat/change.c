@@ -457,8 +457,6 @@ static void change_write(struct chat *chat, struct change *change)
 static enum err change_run(struct chat *chat, struct channel *channel, struct op *op)
 {
     struct change *change = CONTAINER_OF(op, struct change, op);
-    change->chat = chat;
-    change->channel = channel;
     if (change->stage == CHANGE_BEGINS &&
         (channel->in_flight > 0 || channel->walks > 0 || !list_is_empty(&channel->undelivered))) {
         return ERR_AGAIN; /* what was sent before is judged, counted and delivered before */
@@ -466,6 +464,8 @@ static enum err change_run(struct chat *chat, struct channel *channel, struct op
     for (;;) {
         switch (change->stage) {
         case CHANGE_BEGINS:
+            change->chat = chat;
+            change->channel = channel;
             change_begin(chat, change);
             continue;
         case CHANGE_READS:

@@ -239,10 +239,8 @@ static bool mark_must_wait(const struct channel *channel, const struct mark *mar
 static enum err mark_run(struct chat *chat, struct channel *channel, struct op *op)
 {
     struct mark *mark = CONTAINER_OF(op, struct mark, op);
-    mark->chat = chat;
-    mark->channel = channel;
     if (mark->is_reading || mark_must_wait(channel, mark)) {
-        return ERR_AGAIN;
+        return ERR_AGAIN; /* nothing is written into a mark that a reader may have */
     }
     enum err err = mark_learn_row(chat, mark);
     if (err == ERR_AGAIN) {
@@ -277,6 +275,7 @@ static void mark_enqueue(struct chat *chat, struct mark *mark)
         mark_end(chat, mark, ERR_BUDGET);
         return;
     }
+    mark->channel = channel;
     mark->op.run = mark_run;
     mark->op.fail = mark_fail;
     if (mark_goes_ahead(chat, channel, mark)) {
