@@ -89,7 +89,8 @@ size_t notices_reserve_bytes(const struct chat *chat, const struct send *send, s
         return 0;
     }
     const size_t row = is_stored(send) ? 0 : row_bytes;
-    return RECORD_BYTES + parts_max(send) * (RECORD_BYTES + row) + send->notice_uids_size;
+    const size_t names = send->channel_id.size + send->from_uid.size;
+    return RECORD_BYTES + parts_max(send) * (RECORD_BYTES + row + names) + send->notice_uids_size;
 }
 
 /* The first uids of the list that fit one event, cut off from it. */
@@ -123,11 +124,17 @@ static void add_pending(struct chat *chat, const struct send *send, const struct
 {
     struct outbox_key key = {.queue = OUTBOX_PENDING, .id = send->message_id};
     struct outbox_row row = *base;
+    if (is_stored(send)) {
+        row.flags |= OUTBOX_NAMED; /* who looks for its members does not have to read it */
+        row.channel_type = send->channel_type;
+        row.channel_id = send->channel_id;
+        row.from_uid = send->from_uid;
+    }
     if (send->notice_uids == NULL) {
         add_event(chat, &key, &row);
         return;
     }
-    row.flags = OUTBOX_EXPLICIT;
+    row.flags |= OUTBOX_EXPLICIT;
     struct bytes uids = {.data = send->notice_uids, .size = send->notice_uids_size};
     while (uids.size > 0) {
         row.data = take_part(&uids);

@@ -271,7 +271,7 @@ static bool visit_dead(void *context, const struct outbox_key *key, const struct
     struct outbox_row kept = *row;
     kept.queued_ms = lane->webhook->wall_ms;
     kept.status = (uint16_t)lane->call.status;
-    lane->read_result = outbox_writer_reserve(&lane->writer, 2, row->message.size + row->data.size);
+    lane->read_result = outbox_writer_reserve(&lane->writer, 2, outbox_row_strings_size(row));
     if (lane->read_result == ERR_OK) {
         lane->read_result = outbox_writer_put(&lane->writer, &dead, &kept);
     }

@@ -152,30 +152,42 @@ static enum err add_members(struct webhook_muster *muster, const struct outbox_r
 }
 
 static enum err add_recipients(struct webhook_muster *muster, const struct outbox_row *row,
-                               const struct message_view *view)
+                               struct channel_name channel, struct bytes from_uid)
 {
     struct bytes uids[2];
-    memcpy(muster->sender_area, view->from_uid.data, view->from_uid.size);
-    muster->sender = (struct bytes){.data = muster->sender_area, .size = view->from_uid.size};
+    memcpy(muster->sender_area, from_uid.data, from_uid.size);
+    muster->sender = (struct bytes){.data = muster->sender_area, .size = from_uid.size};
     if ((row->flags & OUTBOX_EXPLICIT) != 0) {
         add_explicit(muster, row->data);
         return ERR_OK;
     }
-    if (channel_type_is_pair(view->channel_type)) {
-        if (name_split_pair(view->channel_id, &uids[0], &uids[1]) == ERR_OK &&
+    if (channel_type_is_pair(channel.type)) {
+        if (name_split_pair(channel.id, &uids[0], &uids[1]) == ERR_OK &&
             page_add(muster, uids[0])) {
             (void)page_add(muster, uids[1]);
         }
         return ERR_OK;
     }
-    return add_members(muster, row, name_visitor(view->channel_id, view->channel_type));
+    return add_members(muster, row, name_visitor(channel.id, channel.type));
 }
 
 /* What webhook_with_message calls with the message of a mark. */
 static enum err use_message(void *context, const struct outbox_row *row,
                             const struct message_view *view)
 {
-    return add_recipients(context, row, view);
+    const struct channel_name channel = {.id = view->channel_id, .type = view->channel_type};
+    return add_recipients(context, row, channel, view->from_uid);
+}
+
+/* ERR_ABSENT: its message is there no more. Of one that is named that is seen when it is sent. */
+static enum err add_recipients_of_mark(struct webhook_muster *muster, uint64_t id,
+                                       const struct outbox_row *row)
+{
+    if ((row->flags & OUTBOX_NAMED) == 0) {
+        return webhook_with_message(muster->webhook->options.store, id, row, use_message, muster);
+    }
+    const struct channel_name channel = {.id = row->channel_id, .type = row->channel_type};
+    return add_recipients(muster, row, channel, row->from_uid);
 }
 
 /* Takes back the mark that did not fit behind others; it begins the next page. */
@@ -267,8 +279,7 @@ static bool visit_mark(void *context, const struct outbox_key *key, const struct
         metric_add(muster->webhook->options.metrics, METRIC_WEBHOOK_EXPIRED, 1);
         return true;
     }
-    const enum err err =
-        webhook_with_message(muster->webhook->options.store, key->id, row, use_message, muster);
+    const enum err err = add_recipients_of_mark(muster, key->id, row);
     if (err == ERR_ABSENT) {
         metric_add(muster->webhook->options.metrics, METRIC_WEBHOOK_GONE, 1);
         return true;
@@ -339,6 +350,7 @@ static enum err write_mark(struct webhook_muster *muster, const struct muster_ma
 {
     enum err err = ERR_OK;
     struct outbox_row row = mark->row;
+    row.flags &= (uint8_t)~OUTBOX_NAMED;
     row.data = offline_uids(muster, mark);
     if (row.data.size > 0) {
         const struct outbox_key key = {.queue = OUTBOX_OFFLINE,

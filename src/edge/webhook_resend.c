@@ -32,7 +32,7 @@ static bool move_visit(void *context, const struct outbox_key *key, const struct
         resend->has_more = true;
         return false;
     }
-    resend->result = outbox_writer_reserve(&resends->writer, 2, row->message.size + row->data.size);
+    resend->result = outbox_writer_reserve(&resends->writer, 2, outbox_row_strings_size(row));
     if (resend->result != ERR_OK) {
         resend->has_more = true;
         return false;

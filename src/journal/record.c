@@ -289,7 +289,7 @@ static size_t record_strings_bytes(const struct record *record)
         return record->lane_piece.stream.client_msg_no.size + record->lane_piece.piece.bytes.size;
     case RECORD_OUTBOX_PUT:
         return record->outbox.made != NULL
-                   ? record->outbox.made->message.size + record->outbox.made->data.size
+                   ? outbox_row_strings_size(record->outbox.made)
                    : record->outbox.row.size;
     case RECORD_OUTBOX_DROP:
     case RECORD_MEMBERS_CLEAR:

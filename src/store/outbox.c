@@ -34,6 +34,13 @@ enum err outbox_key_decode(struct bytes bytes, struct outbox_key *out_key)
     return ERR_OK;
 }
 
+size_t outbox_row_strings_size(const struct outbox_row *row)
+{
+    const bool is_named = (row->flags & OUTBOX_NAMED) != 0;
+    return row->message.size + row->data.size +
+           (is_named ? row->channel_id.size + row->from_uid.size : 0);
+}
+
 void outbox_row_encode(const struct outbox_row *row, struct writer *writer)
 {
     writer_u8(writer, ROW_FORMAT);
@@ -48,6 +55,11 @@ void outbox_row_encode(const struct outbox_row *row, struct writer *writer)
     writer_u8(writer, (uint8_t)row->log.kind);
     writer_u64(writer, row->seq);
     writer_block(writer, row->message);
+    if ((row->flags & OUTBOX_NAMED) != 0) {
+        writer_u8(writer, row->channel_type);
+        writer_block(writer, row->channel_id);
+        writer_block(writer, row->from_uid);
+    }
     writer_bytes_add(writer, row->data);
     ASSERT(!writer->is_full);
     struct writer checksum = writer_of(checksum_at, sizeof(uint32_t));
@@ -64,7 +76,7 @@ enum err outbox_row_decode(struct bytes bytes, struct outbox_row *out_row)
         checksum != checksum_crc32c(0, bytes_skip(bytes, ROW_HEAD_BYTES))) {
         return ERR_CORRUPT;
     }
-    struct outbox_row row;
+    struct outbox_row row = {.flags = 0};
     row.queued_ms = reader_u64(&reader);
     row.status = reader_u16(&reader);
     row.flags = reader_u8(&reader);
@@ -74,8 +86,14 @@ enum err outbox_row_decode(struct bytes bytes, struct outbox_row *out_row)
     row.log.kind = (enum log_kind)kind;
     row.seq = reader_u64(&reader);
     row.message = reader_block(&reader);
+    if ((row.flags & OUTBOX_NAMED) != 0) {
+        row.channel_type = reader_u8(&reader);
+        row.channel_id = reader_block(&reader);
+        row.from_uid = reader_block(&reader);
+    }
     row.data = reader_rest(&reader);
-    if (reader.is_short || kind >= LOG_KINDS_COUNT || row.log.channel.slot >= SLOTS_COUNT) {
+    if (reader.is_short || kind >= LOG_KINDS_COUNT || row.log.channel.slot >= SLOTS_COUNT ||
+        row.from_uid.size > STORE_UID_BYTES_MAX) {
         return ERR_CORRUPT;
     }
     *out_row = row;

@@ -9,10 +9,13 @@
  *
  *   outbox   queue u8 | lane u8 | id u64 | part u16
  *   row      format u8 | crc32c u32 over what follows | queued_ms u64 | status u16 | flags u8 |
- *            log: slot u16, number u32, kind u8 | seq u64 | message (varint size, bytes) | data
+ *            log: slot u16, number u32, kind u8 | seq u64 | message (varint size, bytes) |
+ *            with OUTBOX_NAMED: channel type u8, channel id, sender (varint size, bytes each) |
+ * data
  *
  * Most events only point to a message in its log; `message` is there when the log
- * has none of it.
+ * has none of it. What is to be known of a message before it is sent is named, so
+ * that it need not be read for that.
  *
  * Encoding is pure; reading may be done by any thread and blocks.
  */
@@ -51,6 +54,7 @@ struct outbox_key {
 
 enum outbox_flag {
     OUTBOX_EXPLICIT = 1 << 0, /* the message went to a list of uids, not to the channel's members */
+    OUTBOX_NAMED = 1 << 1,    /* the row has the channel's name and the sender of its message */
 };
 
 struct outbox_row {
@@ -60,10 +64,13 @@ struct outbox_row {
     struct log_ref log; /* number 0: none */
     uint64_t seq;
     struct bytes message; /* of message_row_encode; empty: it is in the log */
+    uint8_t channel_type; /* these three with OUTBOX_NAMED only */
+    struct bytes channel_id;
+    struct bytes from_uid;
     struct bytes data;
 };
 
-/* What is around `message` and `data` in a row, at most. */
+/* What is around the strings of a row, at most. */
 #define OUTBOX_ROW_EXTRA_BYTES 48u
 
 /* An estimate of what a row takes on the disk: what the bound of the outbox counts. */
@@ -75,7 +82,10 @@ static inline uint64_t outbox_cost(size_t row_bytes)
 void outbox_key_encode(const struct outbox_key *key, uint8_t area[OUTBOX_KEY_BYTES]);
 MUST_USE enum err outbox_key_decode(struct bytes bytes, struct outbox_key *out_key);
 
-/* `writer` has room for OUTBOX_ROW_EXTRA_BYTES and both strings. */
+/* Its strings, without what is around them. */
+size_t outbox_row_strings_size(const struct outbox_row *row);
+
+/* `writer` has room for OUTBOX_ROW_EXTRA_BYTES and the strings. */
 void outbox_row_encode(const struct outbox_row *row, struct writer *writer);
 
 /* The strings are borrowed from `bytes`. ERR_CORRUPT: that is no row, or it is damaged. */

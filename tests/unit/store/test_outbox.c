@@ -2,28 +2,32 @@
 
 #include "unit/store/fixture.h"
 
+#define STRINGS_BYTES 128
+
 static struct outbox_row some_row(struct prng *prng, uint8_t *area)
 {
-    for (size_t i = 0; i < 64; i++) {
+    for (size_t i = 0; i < STRINGS_BYTES; i++) {
         area[i] = (uint8_t)prng_next(prng);
     }
     return (struct outbox_row){
         .queued_ms = prng_next(prng),
         .status = (uint16_t)prng_next(prng),
-        .flags = (uint8_t)prng_below(prng, 2),
+        .flags = (uint8_t)prng_below(prng, 4),
         .log = {.channel = {.slot = (uint16_t)prng_below(prng, SLOTS_COUNT),
                             .number = (uint32_t)prng_next(prng)},
                 .kind = (enum log_kind)prng_below(prng, LOG_KINDS_COUNT)},
         .seq = prng_next(prng),
         .message = {.data = area, .size = prng_below(prng, 32)},
+        .channel_type = (uint8_t)prng_next(prng),
+        .channel_id = {.data = area + 64, .size = prng_below(prng, 33)},
+        .from_uid = {.data = area + 96, .size = prng_below(prng, 33)},
         .data = {.data = area + 32, .size = prng_below(prng, 33)},
     };
 }
 
 static struct bytes encode(const struct outbox_row *row, uint8_t *area)
 {
-    struct writer writer =
-        writer_of(area, OUTBOX_ROW_EXTRA_BYTES + row->message.size + row->data.size);
+    struct writer writer = writer_of(area, OUTBOX_ROW_EXTRA_BYTES + outbox_row_strings_size(row));
     outbox_row_encode(row, &writer);
     return writer_bytes(&writer);
 }
@@ -31,7 +35,7 @@ static struct bytes encode(const struct outbox_row *row, uint8_t *area)
 TEST(an_event_comes_back_as_it_went)
 {
     for (uint32_t i = 0; i < 1000; i++) {
-        uint8_t strings[64];
+        uint8_t strings[STRINGS_BYTES];
         uint8_t area[256];
         const struct outbox_row row = some_row(prng, strings);
         struct outbox_row again;
@@ -45,12 +49,16 @@ TEST(an_event_comes_back_as_it_went)
         CHECK(again.seq == row.seq);
         CHECK_BYTES(again.message, row.message);
         CHECK_BYTES(again.data, row.data);
+        const bool is_named = (row.flags & OUTBOX_NAMED) != 0;
+        CHECK_EQ(again.channel_type, is_named ? row.channel_type : 0);
+        CHECK_BYTES(again.channel_id, is_named ? row.channel_id : BYTES_EMPTY);
+        CHECK_BYTES(again.from_uid, is_named ? row.from_uid : BYTES_EMPTY);
     }
 }
 
 TEST(a_damaged_event_is_noticed)
 {
-    uint8_t strings[64];
+    uint8_t strings[STRINGS_BYTES];
     uint8_t area[256];
     const struct outbox_row row = some_row(prng, strings);
     const struct bytes bytes = encode(&row, area);
