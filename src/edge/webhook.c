@@ -65,7 +65,7 @@ enum err webhook_with_message(struct store *store, uint64_t id, const struct out
         .visit = use_visit,
         .context = &found,
     };
-    const enum err err = store_read_messages(store, STORE_PASSING, &range);
+    const enum err err = store_read_messages(store, STORE_MAY_BLOCK, &range);
     if (err == ERR_CORRUPT) {
         LOG_ERROR("webhook_message_damaged", F_U64("id", id));
         return ERR_ABSENT;

@@ -135,7 +135,8 @@ enum err store_read_outbox(struct store *store, const struct outbox_range *range
     scan.end.size = range->is_all_lanes ? 1 : 2;
     memcpy(scan.end.data, scan.begin.data, scan.end.size);
     key_pass_prefix(&scan.end);
-    const enum err err = scan_open(&scan, store, STORE_PASSING, FAMILY_OUTBOX);
+    const enum store_wait wait = range->count_max == 1 ? STORE_MAY_BLOCK : STORE_PASSING;
+    const enum err err = scan_open(&scan, store, wait, FAMILY_OUTBOX);
     if (err != ERR_OK) {
         return err;
     }

@@ -104,7 +104,8 @@ struct outbox_range {
 };
 
 /* Visits a lane's events, the oldest first. They stay out of the block cache: they are read once,
- * and again only after the target has failed. ERR_CORRUPT: a row is damaged; `out_bad`, which may
- * be NULL, is then its key. */
+ * and again only after the target has failed; but whoever asks for one event at a time comes back
+ * for those beside it. ERR_CORRUPT: a row is damaged; `out_bad`, which may be NULL, is then its
+ * key. */
 MUST_USE enum err store_read_outbox(struct store *store, const struct outbox_range *range,
                                     struct outbox_key *out_bad);
