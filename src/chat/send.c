@@ -405,6 +405,21 @@ static size_t send_reserve_bytes(const struct chat *chat, const struct channel *
 
 static void send_committed(struct chat *chat, struct waiter *waiter, enum err result);
 
+/* It is answered when this turn's entry is on disk. */
+static void send_await(struct chat *chat, struct channel *channel, struct send *send)
+{
+    send->waiter.committed = send_committed;
+    chat_wait(chat, &send->waiter);
+    list_push_back(&channel->sends, &send->in_flight);
+    channel->in_flight++;
+}
+
+static void send_tell(struct chat *chat, struct send *send)
+{
+    notices_add_message(chat, send, send->message);
+    notices_forget_recipients(chat, send);
+}
+
 /* By now nothing can fail: room was reserved for everything that follows. */
 static void send_journal(struct chat *chat, struct channel *channel, struct send *send)
 {
@@ -435,12 +450,17 @@ static void send_journal(struct chat *chat, struct channel *channel, struct send
     if (send->recipients_count > FIRST_ROWS_RECIPIENTS_MAX) {
         metric_add(chat->shard->metrics, METRIC_COMMANDS_ONLINE_ONLY, 1);
     }
-    notices_add_message(chat, send, message);
-    notices_forget_recipients(chat, send);
-    send->waiter.committed = send_committed;
-    chat_wait(chat, &send->waiter);
-    list_push_back(&channel->sends, &send->in_flight);
-    channel->in_flight++;
+    send_tell(chat, send);
+    send_await(chat, channel, send);
+}
+
+static void send_accept(struct chat *chat, struct channel *channel, struct send *send,
+                        struct message *message)
+{
+    const bool is_stored = send->seq > 0;
+    metric_add(chat->shard->metrics, is_stored ? METRIC_SENDS_STORED : METRIC_SENDS_PASSED, 1);
+    send_answer(chat, send, CHAT_REASON_SUCCESS);
+    delivery_begin(chat, channel, message);
 }
 
 static void send_committed(struct chat *chat, struct waiter *waiter, enum err result)
@@ -457,9 +477,7 @@ static void send_committed(struct chat *chat, struct waiter *waiter, enum err re
         send->first_rows = NULL;
     }
     if (result == ERR_OK) {
-        metric_add(chat->shard->metrics, METRIC_SENDS_STORED, 1);
-        send_answer(chat, send, CHAT_REASON_SUCCESS);
-        delivery_begin(chat, channel, message);
+        send_accept(chat, channel, send, message);
     } else {
         message_unref(message);
         send->seq = 0;
@@ -468,7 +486,8 @@ static void send_committed(struct chat *chat, struct waiter *waiter, enum err re
     channel_advance(chat, channel);
 }
 
-/* Not to be stored: delivered at once, to those who are online. */
+/* Not to be stored: delivered to those who are online, and at once when nobody is to be told of it
+ * (notices.h). Its event is on disk before it is answered, and is all that is written. */
 static void send_passing(struct chat *chat, struct channel *channel, struct send *send)
 {
     const bool is_told = notices_want(chat, send); /* its event needs an id that comes once */
@@ -480,13 +499,12 @@ static void send_passing(struct chat *chat, struct channel *channel, struct send
     struct message *message = send->message;
     message->log = (struct log_ref){.channel = channel->ref, .kind = send_log(send)};
     if (is_told) {
-        notices_add_message(chat, send, message);
-        notices_forget_recipients(chat, send);
+        send_tell(chat, send);
+        send_await(chat, channel, send);
+    } else {
+        send->message = NULL;
+        send_accept(chat, channel, send, message);
     }
-    send->message = NULL;
-    metric_add(chat->shard->metrics, METRIC_SENDS_PASSED, 1);
-    send_answer(chat, send, CHAT_REASON_SUCCESS);
-    delivery_begin(chat, channel, message);
 }
 
 static void send_admit(struct chat *chat, struct channel *channel, struct send *send)

@@ -12,8 +12,8 @@
  * Promises:
  *   (1) an event whose cause was acknowledged is posted until it is answered with 200,
  *       refused for good (a dead letter), or older or more than the outbox keeps; a
- *       kill -9 at any moment loses none and may repeat some. A message that is not
- *       stored is acknowledged at once, and its event is on disk some milliseconds later;
+ *       kill -9 at any moment loses none and may repeat some. That holds for messages
+ *       that are not stored, too: they wait for their event's commit (chat/send.c);
  *   (2) the events of a channel are posted in its order, of msg.notify and of msg.offline
  *       each; a user's of user.onlinestatus in theirs;
  *   (3) a slow or dead back end costs disk and no memory, and delays nobody: requests

@@ -9,7 +9,7 @@ import subprocess
 import pytest
 
 from harness.api import Api
-from harness.packets import Kind
+from harness.packets import Flag, Kind
 from harness.server import BINARY, STOP_LIMIT
 from harness.waiting import SCALE, eventually
 
@@ -55,6 +55,29 @@ def test_a_disk_that_stalls_delays_and_loses_nothing(start_server, login, name, 
     assert anna.sendack(during).reason == 1
     assert bob.receive().payload == b"during"
     assert [m["plain"] for m in Api(server).history(name("bob"), anna.uid)] == [b"before", b"during"]
+
+
+@pytest.mark.timeout(200)
+def test_what_is_not_stored_waits_for_the_disk_only_if_somebody_is_to_be_told(start_server, login, name, receiver, stalling_disk):
+    """Its msg.offline is all that is written of it, and is on disk before it is acknowledged and seen by anybody."""
+    quiet = start_server(disableEncryption=True, dataDir=str(stalling_disk / "quiet"))
+    telling = start_server(disableEncryption=True, dataDir=str(stalling_disk / "telling"),
+                           webhook={"httpAddr": receiver.url, "focusEvents": ["msg.offline"]})
+    pairs = [(login(name("anna"), server), login(name("bob"), server)) for server in (quiet, telling)]
+    freeze(stalling_disk)
+
+    sent = [anna.send(name("bob"), b"passing", flags=Flag.NO_PERSIST) for anna, _ in pairs]
+    assert pairs[0][0].sendack(sent[0]).reason == 1
+    assert pairs[0][1].receive().payload == b"passing"
+    for client in pairs[1]:
+        client.ping()
+    assert not pairs[1][0].pending(Kind.SENDACK) and not pairs[1][1].pending(Kind.RECV)
+    assert not receiver.offline()
+
+    thaw(stalling_disk)
+    assert pairs[1][0].sendack(sent[1]).reason == 1
+    assert pairs[1][1].receive().payload == b"passing"
+    assert receiver.wait_offline(1)[0]["to_uids"] == [name("bob")]
 
 
 @pytest.mark.skipif("asan" in str(BINARY), reason="a process that ends itself like this has leaks to show")

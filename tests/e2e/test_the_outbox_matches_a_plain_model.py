@@ -39,8 +39,6 @@ class Sent:
     command: bool
     stored: bool
     message_id: int = 0  # 0: it was not acknowledged
-    phase: int = 0
-    is_promised: bool = True  # that of what is not stored is not, if the server was killed before its event was on disk
 
     @property
     def log(self):
@@ -126,7 +124,6 @@ class World:
             "httpAddr": receiver.url, "focusEvents": list(EVENTS), "msgNotifyEventPushInterval": "20ms",
             "msgNotifyEventCountPerPush": BATCH_MAX, "msgNotifyEventRetryMaxCount": 2})
         self.sent: list[Sent] = []
-        self.phases = 0
         api = Api(self.server)
         self.groups = [api.group(f"group{number}", *PEOPLE) for number in range(3)]
         api.group("closed", *PEOPLE)
@@ -138,8 +135,7 @@ class World:
         sender, peer = self.rng.sample(PEOPLE, 2)
         channel = self.rng.choice([(peer, PERSON), (peer, PERSON), *((group, GROUP) for group in self.groups), (f"{sender}@robot", AGENT)])
         number = f"{POISON if is_poison else 'n'}{len(self.sent)}"
-        return Sent(number, channel, sender, self.rng.random() < 0.2 and not is_poison, self.rng.random() < 0.9 or is_poison,
-                    phase=self.phases)
+        return Sent(number, channel, sender, self.rng.random() < 0.2 and not is_poison, self.rng.random() < 0.9 or is_poison)
 
     def send_some(self, api, count, poison_at):
         """Until it is done or the server is gone."""
@@ -158,12 +154,7 @@ class World:
 
     # -- what goes wrong -----------------------------------------------------------------------------------------------
 
-    def forget_what_was_not_stored(self):
-        for sent in self.sent:
-            sent.is_promised &= sent.stored or sent.phase < self.phases - 1
-
     def phase(self, poison_at):
-        self.phases += 1
         self.back_end.mood = self.rng.choice(("well", "slow", "busy", "rude", "forgetful", "strict", "away"))
         if self.back_end.mood == "away":
             self.back_end.receiver.stop()
@@ -187,7 +178,6 @@ class World:
             self.server.kill()
         if ending.startswith("kill"):
             self.back_end.note_fault()
-            self.forget_what_was_not_stored()
         if self.back_end.mood == "away":
             self.back_end.receiver.start()
         if not self.server.running():
@@ -197,7 +187,7 @@ class World:
         """The back end is well, and everything that `is_known` is told."""
         self.back_end.mood = "well"
         wanted = {(event, sent.number): sent for sent in self.sent
-                  if sent.message_id and sent.is_promised and is_known(sent) for event in sent.events()}
+                  if sent.message_id and is_known(sent) for event in sent.events()}
 
         def is_all_told():
             for event, _, message in self.back_end.snapshot():
