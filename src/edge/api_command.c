@@ -43,7 +43,6 @@ struct sync {
     struct command_place *place; /* the one that is being written */
     uint32_t written;
     uint64_t bytes_left;
-    uint64_t last_seq; /* of the last message that was written */
 };
 
 /* Is he still somebody who gets the commands of this channel? Who left in good order has an end in
@@ -118,7 +117,6 @@ static bool write_visit(void *context, const struct message_view *view, struct b
     sync->written++;
     sync->bytes_left -= row.size < sync->bytes_left ? row.size : sync->bytes_left;
     sync->place->seq = view->seq;
-    sync->last_seq = view->seq;
     return true;
 }
 
@@ -187,10 +185,8 @@ static void remember_sync(struct http_request *request)
     if (sync->written == 0) {
         return;
     }
-    const struct command_told told = {.uid = sync->uid,
-                                      .places = sync->places,
-                                      .places_count = sync->places_count,
-                                      .last_seq = sync->last_seq};
+    const struct command_told told = {
+        .uid = sync->uid, .places = sync->places, .places_count = sync->places_count};
     const enum err err = command_syncs_add(&http->command_syncs, &told, http->now_ns);
     if (err != ERR_OK) {
         metric_add(http->options.slot, METRIC_COMMAND_SYNCS_FORGOTTEN, 1);
@@ -338,7 +334,7 @@ void api_command_ack(struct http_request *request)
     ack->sync =
         command_syncs_take(&http->command_syncs, input->uid, input->last_message_seq, http->now_ns);
     if (ack->sync == NULL) {
-        http_answer_ok(request); /* nothing was told, or too long ago: it will be told again */
+        http_answer_ok(request); /* it was not told, or too long ago: it will be told again */
         return;
     }
     request->work = ack;

@@ -3,6 +3,8 @@
 #include "base/assert.h"
 #include "memory/allocator.h"
 
+#define COMPARISONS_MAX 65536u /* of two syncs' logs; those behind are told again */
+
 void command_syncs_init(struct command_syncs *syncs, struct budget *budget)
 {
     *syncs = (struct command_syncs){.budget = budget};
@@ -91,7 +93,6 @@ enum err command_syncs_add(struct command_syncs *syncs, const struct command_tol
         return ERR_BUDGET;
     }
     *sync = (struct command_sync){.until_ns = now_ns + COMMAND_SYNC_LIFE_NS,
-                                  .last_seq = told->last_seq,
                                   .places_count = told->places_count,
                                   .size_bytes = head + strings};
     struct writer writer = writer_of((uint8_t *)sync + head, strings);
@@ -105,20 +106,67 @@ enum err command_syncs_add(struct command_syncs *syncs, const struct command_tol
     return ERR_OK;
 }
 
+/* Callers send back the seq of the last message, or the largest seq: both end a log. */
+static bool is_named(const struct command_sync *sync, struct bytes uid, uint64_t last_seq)
+{
+    if (!bytes_equal(sync->uid, uid)) {
+        return false;
+    }
+    for (uint32_t i = 0; i < sync->places_count; i++) {
+        if (sync->places[i].seq == last_seq) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* The same log in another sync, or NULL. Both tell their logs in one order, so that it is looked
+ * for from `*at` on. */
+static const struct command_place *find_place(const struct command_sync *sync, uint32_t *at,
+                                              uint32_t *steps, const struct command_place *place)
+{
+    for (uint32_t i = *at; i<sync->places_count && * steps> 0; i++) {
+        const struct command_place *other = &sync->places[i];
+        (*steps)--;
+        if (other->channel.type == place->channel.type &&
+            bytes_equal(other->channel.id, place->channel.id)) {
+            *at = i + 1;
+            return other;
+        }
+    }
+    return NULL;
+}
+
+/* Leaves what the other one told as well. */
+static void clamp(struct command_sync *sync, const struct command_sync *other)
+{
+    uint32_t at = 0;
+    uint32_t kept = 0;
+    uint32_t steps = COMPARISONS_MAX;
+    for (uint32_t i = 0; i < sync->places_count; i++) {
+        const struct command_place *place = find_place(other, &at, &steps, &sync->places[i]);
+        if (place != NULL) {
+            const uint64_t seq = sync->places[i].seq;
+            sync->places[kept] = sync->places[i];
+            sync->places[kept++].seq = seq < place->seq ? seq : place->seq;
+        }
+    }
+    sync->places_count = kept;
+}
+
 struct command_sync *command_syncs_take(struct command_syncs *syncs, struct bytes uid,
                                         uint64_t last_seq, uint64_t now_ns)
 {
     forget_old(syncs, now_ns);
-    struct command_sync *newest = NULL;
-    struct command_sync *named = NULL;
+    struct command_sync *taken = NULL;
     LIST_FOR_EACH (item, &syncs->oldest_first) {
         struct command_sync *sync = sync_of(item);
-        if (bytes_equal(sync->uid, uid)) {
-            newest = sync;
-            named = sync->last_seq == last_seq ? sync : named;
+        if (taken != NULL && is_named(sync, uid, last_seq)) {
+            clamp(taken, sync);
+        } else if (taken == NULL && is_named(sync, uid, last_seq)) {
+            taken = sync;
         }
     }
-    struct command_sync *taken = named != NULL ? named : newest;
     if (taken != NULL) {
         sync_remove(syncs, taken);
     }

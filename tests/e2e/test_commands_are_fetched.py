@@ -137,6 +137,41 @@ class TestLimits:
         api.acknowledge_commands(name("bob"), tablet[-1]["message_seq"])
         assert plains(api, name("bob")) == []
 
+    @pytest.mark.jingu_only(reason="the reference takes any number for the last sync of the user")
+    def test_who_names_no_sync_acknowledges_nothing(self, api, name):
+        group = api.group(name("group"), name("anna"), name("bob"))
+        api.command(b"1", group, from_uid=name("anna"))
+        tablet = api.commands(name("bob"))
+        api.acknowledge_commands(name("bob"), 7)  # a phone's, whose own sync is forgotten
+        assert plains(api, name("bob")) == [b"1"], "perhaps the tablet never got its answer"
+        api.acknowledge_commands(name("bob"), tablet[-1]["message_seq"])
+        assert plains(api, name("bob")) == []
+
+    def test_the_largest_number_names_a_sync_as_well_as_the_last(self, api, name):
+        groups = [api.group(f"{name('group')}n{i}", name("anna"), name("bob")) for i in range(2)]
+        for number, group in enumerate((*groups, groups[0], groups[1], groups[1])):
+            api.command(b"%d" % number, group, from_uid=name("anna"))
+        told = api.commands(name("bob"))
+        assert len(told) == 5
+        api.acknowledge_commands(name("bob"), max(m["message_seq"] for m in told))
+        assert plains(api, name("bob")) == []
+        api.command(b"one more", groups[1], from_uid=name("anna"))
+        api.command(b"two", groups[0], from_uid=name("anna"))
+        api.acknowledge_commands(name("bob"), api.commands(name("bob"))[-1]["message_seq"])
+        assert plains(api, name("bob")) == []
+
+    @pytest.mark.jingu_only(reason="the reference keeps one record a user")
+    def test_when_two_syncs_end_alike_only_what_both_were_told_is_acknowledged(self, api, name):
+        first, second = [api.group(f"{name('group')}n{i}", name("anna"), name("bob")) for i in range(2)]
+        api.command(b"both", first, from_uid=name("anna"))
+        api.commands(name("bob"))
+        api.command(b"the tablet's", second, from_uid=name("anna"))
+        assert len(api.commands(name("bob"))) == 2
+        api.acknowledge_commands(name("bob"), 1)
+        assert plains(api, name("bob")) == [b"the tablet's"]
+        api.acknowledge_commands(name("bob"), 1)
+        assert plains(api, name("bob")) == []
+
 
 class TestMembers:
     def test_a_new_member_gets_commands_from_joining_on(self, api, name):

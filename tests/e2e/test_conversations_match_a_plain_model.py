@@ -14,6 +14,7 @@ import pytest
 from harness.api import GROUP, PERSON, Api
 
 STEPS = 400
+SYNCS_KEPT = 4  # of a user, for his acknowledgements
 
 
 @dataclass
@@ -170,6 +171,7 @@ class World:
             self.api.group(group)
 
     def connect(self):
+        self.syncs = {uid: [] for uid in self.users}  # how far each told each log, until it is acknowledged or the server ends
         self.api = Api(self.server)
         self.clients = {uid: self._login(uid, self.server) for uid in self.users}
 
@@ -274,10 +276,15 @@ class World:
         for channel in missed:
             seqs = [seq for other, seq in places if other == channel]
             assert seqs == [seq for seq, _, _ in missed[channel]][:len(seqs)]
+        if told:
+            self.syncs[uid] = [*self.syncs[uid], dict(places)][-SYNCS_KEPT:]
         if told and self.rng.random() < 0.7:
-            self.api.acknowledge_commands(uid, told[-1]["message_seq"])
-            for channel, seq in places:
-                self.model.receive(uid, channel, seq)
+            seq = told[-1]["message_seq"]
+            self.api.acknowledge_commands(uid, seq)
+            named = [ends for ends in self.syncs[uid] if seq in ends.values()]
+            self.syncs[uid].remove(named[0])
+            for channel in set.intersection(*(set(ends) for ends in named)):
+                self.model.receive(uid, channel, min(ends[channel] for ends in named))
         return uid, limit
 
     def restart(self):

@@ -20,7 +20,7 @@ static enum err add(struct bench *bench, const char *uid, uint64_t last_seq, uin
     const struct command_place place = {.channel = {.type = 2, .id = BYTES_OF("group")},
                                         .seq = last_seq};
     const struct command_told told = {
-        .uid = bytes_of_string(uid), .places = &place, .places_count = 1, .last_seq = last_seq};
+        .uid = bytes_of_string(uid), .places = &place, .places_count = 1};
     return command_syncs_add(&bench->syncs, &told, now_ns);
 }
 
@@ -34,13 +34,12 @@ static uint64_t take(struct bench *bench, const char *uid, uint64_t last_seq, ui
     }
     CHECK_EQ(sync->places_count, 1);
     CHECK(bytes_equal(sync->places[0].channel.id, BYTES_OF("group")));
-    CHECK_EQ(sync->places[0].seq, sync->last_seq);
-    const uint64_t seq = sync->last_seq;
+    const uint64_t seq = sync->places[0].seq;
     command_syncs_release(&bench->syncs, sync);
     return seq;
 }
 
-TEST(the_sync_that_is_named_is_taken_otherwise_the_newest)
+TEST(the_sync_that_is_named_is_taken_and_no_other)
 {
     struct bench bench;
     bench_init(&bench, 1 << 20);
@@ -50,10 +49,61 @@ TEST(the_sync_that_is_named_is_taken_otherwise_the_newest)
         CHECK_EQ(add(&bench, "anna", seq + 10, 0), ERR_OK);
     }
     CHECK_EQ(take(&bench, "bob", 2, 0), 2);
-    CHECK_EQ(take(&bench, "bob", 99, 0), 3);
-    CHECK_EQ(take(&bench, "bob", 99, 0), 1);
+    CHECK_EQ(take(&bench, "bob", 2, 0), 0);
     CHECK_EQ(take(&bench, "bob", 99, 0), 0);
+    CHECK_EQ(take(&bench, "bob", 3, 0), 3);
+    CHECK_EQ(take(&bench, "bob", 1, 0), 1);
     CHECK_EQ(take(&bench, "anna", 11, 0), 11);
+    command_syncs_deinit(&bench.syncs);
+    CHECK_EQ(budget_used(&bench.budget), 0);
+}
+
+static void add_logs(struct bench *bench, const struct command_place *places, uint32_t count)
+{
+    const struct command_told told = {
+        .uid = BYTES_OF("bob"), .places = places, .places_count = count};
+    CHECK_EQ(command_syncs_add(&bench->syncs, &told, 0), ERR_OK);
+}
+
+static struct command_place log_up_to(const char *channel, uint64_t seq)
+{
+    return (struct command_place){.channel = {.type = 2, .id = bytes_of_string(channel)},
+                                  .seq = seq};
+}
+
+TEST(the_end_of_any_log_names_a_sync)
+{
+    struct bench bench;
+    bench_init(&bench, 1 << 20);
+    const struct command_place places[] = {log_up_to("a", 7), log_up_to("b", 2)};
+    for (uint32_t i = 0; i < 2; i++) {
+        add_logs(&bench, places, 2);
+        struct command_sync *sync =
+            command_syncs_take(&bench.syncs, BYTES_OF("bob"), places[i].seq, 0);
+        CHECK(sync != NULL);
+        CHECK_EQ(sync->places_count, 2);
+        command_syncs_release(&bench.syncs, sync);
+    }
+    CHECK_EQ(budget_used(&bench.budget), 0);
+}
+
+TEST(of_syncs_with_one_name_only_what_all_told_is_taken)
+{
+    struct bench bench;
+    bench_init(&bench, 1 << 20);
+    const struct command_place phone[] = {log_up_to("a", 3), log_up_to("b", 9), log_up_to("d", 4)};
+    const struct command_place tablet[] = {log_up_to("a", 2), log_up_to("c", 3), log_up_to("d", 5)};
+    add_logs(&bench, phone, 3);
+    add_logs(&bench, tablet, 3);
+    struct command_sync *sync = command_syncs_take(&bench.syncs, BYTES_OF("bob"), 3, 0);
+    CHECK(sync != NULL);
+    CHECK_EQ(sync->places_count, 2);
+    CHECK(bytes_equal(sync->places[0].channel.id, BYTES_OF("a")));
+    CHECK_EQ(sync->places[0].seq, 2);
+    CHECK(bytes_equal(sync->places[1].channel.id, BYTES_OF("d")));
+    CHECK_EQ(sync->places[1].seq, 4);
+    command_syncs_give(&bench.syncs, sync);
+    CHECK_EQ(bench.syncs.count, 2);
     command_syncs_deinit(&bench.syncs);
     CHECK_EQ(budget_used(&bench.budget), 0);
 }
@@ -75,7 +125,7 @@ TEST(a_user_and_all_together_have_a_bound)
         CHECK_EQ(add(&bench, "bob", seq, 0), ERR_OK);
     }
     CHECK_EQ(bench.syncs.count, COMMAND_SYNCS_USER_MAX);
-    CHECK_EQ(take(&bench, "bob", 1, 0), COMMAND_SYNCS_USER_MAX + 1); /* the first was forgotten */
+    CHECK_EQ(take(&bench, "bob", 1, 0), 0); /* the first was forgotten */
     for (uint32_t i = 0; i < COMMAND_SYNCS_MAX + 10; i++) {
         char uid[16];
         snprintf(uid, sizeof(uid), "u%u", i);
