@@ -1,6 +1,7 @@
 #include "edge/courier.h"
 
 #include "base/assert.h"
+#include "system/clock.h"
 #include "system/crypto.h"
 
 #include <curl/curl.h>
@@ -55,6 +56,7 @@ static size_t take_head(char *line, size_t unit, size_t count, void *context)
     if (size > 0 && (line[0] == '\r' || line[0] == '\n')) {
         curl_easy_getinfo(call->easy, CURLINFO_RESPONSE_CODE, &status);
         call->head_status = status;
+        call->head_ns = clock_now_ns();
     } else if (size >= 5 && memcmp(line, "HTTP/", 5) == 0) {
         call->head_status = 0;
     }
@@ -85,6 +87,23 @@ static size_t take_answer(char *data, size_t unit, size_t count, void *context)
     return size;
 }
 
+/* A redirect is no answer: what stands at its end was not reached. */
+static bool has_head(const struct courier_call *call)
+{
+    return call->head_status >= 200 && (call->head_status < 300 || call->head_status >= 400);
+}
+
+/* libcurl asks whenever it is run. Ends a body that is not wanted and does not come to its end. */
+static int watch(void *context, curl_off_t down_all, curl_off_t down, curl_off_t up_all,
+                 curl_off_t up)
+{
+    (void)down_all, (void)down, (void)up_all, (void)up;
+    const struct courier_call *call = context;
+    const bool is_enough = !is_wanted(call) && has_head(call) &&
+                           clock_now_ns() - call->head_ns > (uint64_t)COURIER_UNREAD_MS * 1000000;
+    return is_enough ? 1 : 0;
+}
+
 static bool set_options(CURL *easy, struct courier_call *call, const char *url)
 {
     CURLcode code = curl_easy_setopt(easy, CURLOPT_URL, url);
@@ -103,6 +122,9 @@ static bool set_options(CURL *easy, struct courier_call *call, const char *url)
     code |= curl_easy_setopt(easy, CURLOPT_HEADERDATA, call);
     code |= curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, take_answer);
     code |= curl_easy_setopt(easy, CURLOPT_WRITEDATA, call);
+    code |= curl_easy_setopt(easy, CURLOPT_XFERINFOFUNCTION, watch);
+    code |= curl_easy_setopt(easy, CURLOPT_XFERINFODATA, call);
+    code |= curl_easy_setopt(easy, CURLOPT_NOPROGRESS, 0L);
     code |= curl_easy_setopt(easy, CURLOPT_PRIVATE, call);
     return code == CURLE_OK;
 }
@@ -250,12 +272,10 @@ void courier_wait(struct courier *courier, const struct wakeup *const wakeups[2]
     curl_multi_poll(courier->multi, fds, count, timeout_ms, NULL);
 }
 
-/* Where only the status is wanted, what becomes of the body behind it does not matter. A redirect
- * is no answer: what stands at its end was not reached. */
+/* Where only the status is wanted, what becomes of the body behind it does not matter. */
 static bool has_answered(const struct courier_call *call, CURLcode result)
 {
-    const bool is_redirect = call->head_status >= 300 && call->head_status < 400;
-    return result == CURLE_OK || (!is_wanted(call) && call->head_status >= 200 && !is_redirect);
+    return result == CURLE_OK || (!is_wanted(call) && has_head(call));
 }
 
 static void take_outcome(CURL *easy, CURLcode result)

@@ -9,7 +9,8 @@
  * which is what its buffers and its part of the connections take, measured and
  * rounded up. An answer is read into the caller's area and no further; the caller may
  * make it larger meanwhile. Where no answer is wanted its status is enough: a body that
- * is long, slow or cut off changes nothing (webhook 2.1).
+ * is long, slow or cut off changes nothing (webhook 2.1). A short one is read, so that
+ * the connection can be used again; after 64 KiB or a second it is closed instead.
  */
 #pragma once
 
@@ -22,6 +23,7 @@
 
 #define COURIER_CONNECT_MS 5000u /* webhook 2.1 */
 #define COURIER_TOTAL_MS   30000u
+#define COURIER_UNREAD_MS  1000u /* for a body that is not wanted; looked at once a second */
 
 struct courier {
     void *multi;
@@ -54,6 +56,7 @@ struct courier_call {
     void *headers;
     bool is_under_way;
     long head_status; /* of the last head that is whole; 0: none is */
+    uint64_t head_ns; /* when it was */
     size_t unread;    /* bytes of an answer that is not wanted */
 };
 

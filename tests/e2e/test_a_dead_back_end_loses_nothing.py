@@ -137,11 +137,22 @@ def write_for_ever(out) -> None:
         pass  # nobody reads it
 
 
+def drip_for_ever(out) -> None:
+    try:
+        while True:
+            out.write(b"1\r\nx\r\n")
+            time.sleep(0.1)
+    except OSError:
+        pass
+
+
 @pytest.mark.parametrize("rest", [
+    pytest.param((drip_for_ever, ("Transfer-Encoding", "chunked")), id="drip-by-drip"),
     pytest.param((write_for_ever, ("Transfer-Encoding", "chunked")), id="without-end"),
     pytest.param((lambda out: out.write(b"cut"), ("Content-Length", "100")), id="cut-off"),
 ])
 def test_a_200_counts_whatever_stands_behind_it(told, receiver, login, rest):  # noqa: F811
+    """Soon: long before the half minute that a whole answer may take."""
     receiver.reply = lambda post: (200, *rest)
     server = told(webhook={"focusEvents": ["msg.notify"]})
     anna = login("anna", server)
