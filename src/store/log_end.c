@@ -69,6 +69,11 @@ void log_end_remember(struct seq_cache *lasts, struct log_ref log, const struct 
     seq_cache_add(lasts, log_end_key(log), end_pack(end));
 }
 
+void log_end_prefetch(const struct seq_cache *lasts, struct log_ref log)
+{
+    seq_cache_prefetch(lasts, log_end_key(log));
+}
+
 static struct log_end end_of_walk(const struct log_walk *walk)
 {
     return (struct log_end){.last_seq = walk_last_seq(walk),

@@ -42,3 +42,6 @@ void log_end_remember(struct seq_cache *lasts, struct log_ref log, const struct 
 
 /* The log has its first message: the channel's other log is not alone any more. Likewise. */
 void log_end_is_joined(struct seq_cache *lasts, struct log_ref log);
+
+/* The end of the log is about to be asked for. */
+void log_end_prefetch(const struct seq_cache *lasts, struct log_ref log);

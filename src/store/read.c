@@ -216,23 +216,43 @@ enum err store_find_directory(struct store *store, enum store_wait wait,
     return err == ERR_OK ? store_unpin(&pin, directory_row_decode(pin.value, out_row)) : err;
 }
 
+/* A row of a directory; the name is copied, so that the walk can go on. */
+struct directory_place {
+    struct directory_row row;
+    uint8_t type;
+    size_t id_size;
+    uint8_t id[STORE_CHANNEL_ID_BYTES_MAX];
+};
+
+static enum err take_directory(const struct scan *scan, struct directory_place *out_place)
+{
+    const struct bytes name = bytes_skip(scan_key(scan), scan->begin.size);
+    if (name.size < 2 || name.size > 1 + sizeof(out_place->id)) {
+        return ERR_CORRUPT;
+    }
+    out_place->type = name.data[0];
+    out_place->id_size = name.size - 1;
+    memcpy(out_place->id, name.data + 1, out_place->id_size);
+    return directory_row_decode(scan_value(scan), &out_place->row);
+}
+
+/* Lists ask next where the log ends: that comes from memory while RocksDB goes to the next row. */
 static enum err visit_directory(struct scan *scan, const struct directory_page *page)
 {
+    struct directory_place place;
     for (uint32_t i = 0; i < page->count_max && scan_has_row(scan); i++) {
-        struct directory_row row;
-        const enum err err = directory_row_decode(scan_value(scan), &row);
+        const enum err err = take_directory(scan, &place);
         if (err != ERR_OK) {
             return err;
         }
-        const struct bytes name = bytes_skip(scan_key(scan), scan->begin.size);
-        if (name.size < 2) {
-            return ERR_CORRUPT;
-        }
-        const struct channel_name channel = {.type = name.data[0], .id = bytes_skip(name, 1)};
-        if (!page->visit(page->context, channel, &row)) {
+        log_end_prefetch(&scan->store->lasts,
+                         (struct log_ref){.channel = place.row.channel, .kind = LOG_CHAT});
+        rocksdb_iter_next(scan->rows);
+        const struct channel_name channel = {.type = place.type,
+                                             .id = {.data = place.id, .size = place.id_size}};
+        if (!page->visit(page->context, channel, &place.row)) {
             break;
         }
-        rocksdb_iter_next(scan->rows);
     }
     return ERR_OK;
 }

@@ -157,3 +157,12 @@ bool seq_cache_find(const struct seq_cache *cache, uint64_t key, uint64_t *out_s
     }
     return false;
 }
+
+void seq_cache_prefetch(const struct seq_cache *cache, uint64_t key)
+{
+    const uint8_t *set = (const uint8_t *)set_of(cache, key);
+    for (size_t at = 0; at < sizeof(struct seq_cache_set); at += CACHE_LINE_BYTES) {
+        __builtin_prefetch(set + at);
+    }
+    __builtin_prefetch(set + sizeof(struct seq_cache_set) - 1);
+}

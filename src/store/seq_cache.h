@@ -65,3 +65,6 @@ void seq_cache_end(struct seq_cache *cache);
 void seq_cache_add(struct seq_cache *cache, uint64_t key, uint64_t seq);
 
 bool seq_cache_find(const struct seq_cache *cache, uint64_t key, uint64_t *out_seq);
+
+/* `key` is about to be looked for: has what is known of it brought nearer. */
+void seq_cache_prefetch(const struct seq_cache *cache, uint64_t key);
