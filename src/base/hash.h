@@ -18,7 +18,8 @@ struct hash_key {
 /* SipHash-1-3 of `bytes` under `key`. */
 uint64_t hash_siphash(const struct hash_key *key, struct bytes bytes);
 
-/* CRC-32C (Castagnoli). `seed` is 0, or the result over the bytes before. */
+/* CRC-32C (Castagnoli), of short ids and of whole rows. `seed` is 0, or the result over the bytes
+ * before. */
 uint32_t hash_crc32c(uint32_t seed, struct bytes bytes);
 
 /* CRC-32 (IEEE 802.3), as zip and WuKongIM use it. */

@@ -390,7 +390,7 @@ static enum err send_write_row(struct chat *chat, struct send *send)
     struct message *message = send->message;
     message_row_encode(&view, message_row(message));
     const struct bytes row = {.data = message_row(message), .size = message_row_size(&view)};
-    return message_row_decode(row, &message->view);
+    return message_row_split(row, &message->view);
 }
 
 static size_t send_reserve_bytes(const struct chat *chat, const struct channel *channel,

@@ -1,7 +1,7 @@
 #include "store/message_row.h"
 
 #include "base/assert.h"
-#include "store/checksum.h"
+#include "base/hash.h"
 
 #define MESSAGE_ROW_FORMAT      1
 #define MESSAGE_ROW_PREFIX      5 /* format and checksum, which the checksum does not cover */
@@ -59,7 +59,7 @@ void message_row_encode(const struct message_view *view, uint8_t *area)
     ASSERT(!writer.is_full);
     ASSERT(writer.at == writer.end);
 
-    const uint32_t checksum = checksum_crc32c(0, writer_bytes(&writer));
+    const uint32_t checksum = hash_crc32c(0, writer_bytes(&writer));
     struct writer prefix = writer_of(area, MESSAGE_ROW_PREFIX);
     writer_u8(&prefix, MESSAGE_ROW_FORMAT);
     writer_u32(&prefix, checksum);
@@ -70,12 +70,17 @@ bool message_row_is_intact(struct bytes row)
     if (row.size < MESSAGE_ROW_FIXED_BYTES || row.data[0] != MESSAGE_ROW_FORMAT) {
         return false;
     }
-    return bytes_u32_be(row.data + 1) == checksum_crc32c(0, bytes_skip(row, MESSAGE_ROW_PREFIX));
+    return bytes_u32_be(row.data + 1) == hash_crc32c(0, bytes_skip(row, MESSAGE_ROW_PREFIX));
 }
 
 enum err message_row_decode(struct bytes row, struct message_view *out_view)
 {
-    if (!message_row_is_intact(row)) {
+    return message_row_is_intact(row) ? message_row_split(row, out_view) : ERR_CORRUPT;
+}
+
+enum err message_row_split(struct bytes row, struct message_view *out_view)
+{
+    if (row.size < MESSAGE_ROW_FIXED_BYTES) {
         return ERR_CORRUPT;
     }
     struct reader reader = reader_of(bytes_skip(row, MESSAGE_ROW_PREFIX));

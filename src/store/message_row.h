@@ -50,3 +50,7 @@ bool message_row_is_intact(struct bytes row);
 /* Reads a row; the strings of `out_view` are borrowed from `row`. ERR_CORRUPT: the row is damaged
  * or has a format that we do not know. */
 MUST_USE enum err message_row_decode(struct bytes row, struct message_view *out_view);
+
+/* The same of a row that this process has made a moment ago: its checksum is left to whoever writes
+ * it to the disk. ERR_CORRUPT: it is no row. */
+MUST_USE enum err message_row_split(struct bytes row, struct message_view *out_view);

@@ -1,7 +1,7 @@
 #include "store/outbox.h"
 
 #include "base/assert.h"
-#include "store/checksum.h"
+#include "base/hash.h"
 #include "store/store_private.h"
 
 #define ROW_FORMAT     1
@@ -63,8 +63,8 @@ void outbox_row_encode(const struct outbox_row *row, struct writer *writer)
     writer_bytes_add(writer, row->data);
     ASSERT(!writer->is_full);
     struct writer checksum = writer_of(checksum_at, sizeof(uint32_t));
-    writer_u32(&checksum, checksum_crc32c(0, (struct bytes){.data = begin,
-                                                            .size = (size_t)(writer->at - begin)}));
+    writer_u32(&checksum,
+               hash_crc32c(0, (struct bytes){.data = begin, .size = (size_t)(writer->at - begin)}));
 }
 
 enum err outbox_row_decode(struct bytes bytes, struct outbox_row *out_row)
@@ -73,7 +73,7 @@ enum err outbox_row_decode(struct bytes bytes, struct outbox_row *out_row)
     const uint8_t format = reader_u8(&reader);
     const uint32_t checksum = reader_u32(&reader);
     if (reader.is_short || format != ROW_FORMAT ||
-        checksum != checksum_crc32c(0, bytes_skip(bytes, ROW_HEAD_BYTES))) {
+        checksum != hash_crc32c(0, bytes_skip(bytes, ROW_HEAD_BYTES))) {
         return ERR_CORRUPT;
     }
     struct outbox_row row = {.flags = 0};

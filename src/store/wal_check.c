@@ -2,7 +2,7 @@
 
 #include "base/assert.h"
 #include "base/bytes.h"
-#include "store/checksum.h"
+#include "base/hash.h"
 #include "store/engine.h"
 #include "store/home.h"
 #include "system/file.h"
@@ -87,7 +87,7 @@ static bool record_read(struct bytes bytes, struct wal_record *out_record)
         return false;
     }
     const struct bytes checked = {.data = bytes.data + 6, .size = 1 + size};
-    if (crc_mask(checksum_crc32c(0, checked)) != u32_le(bytes.data)) {
+    if (crc_mask(hash_crc32c(0, checked)) != u32_le(bytes.data)) {
         return false;
     }
     out_record->type = type;

@@ -4,7 +4,7 @@
  * would come behind it.
  */
 #include "base/assert.h"
-#include "store/checksum.h"
+#include "base/hash.h"
 #include "store/chunk.h"
 #include "store/key.h"
 #include "store/message_row.h"
@@ -76,7 +76,7 @@ static void check_message(struct bytes value)
     struct bytes bytes = {.data = row, .size = value.size};
     if (value.size > 5) {
         struct writer checksum = writer_of(row + 1, sizeof(uint32_t));
-        writer_u32(&checksum, checksum_crc32c(0, bytes_skip(bytes, 5)));
+        writer_u32(&checksum, hash_crc32c(0, bytes_skip(bytes, 5)));
     }
     if (message_row_decode(bytes, &view) == ERR_OK) {
         const size_t size = message_row_size(&view);

@@ -18,6 +18,33 @@ TEST(crc32c_continues_where_it_stopped)
     CHECK_EQ(hash_crc32c(first, BYTES_OF("56789")), 0xe3069283);
 }
 
+/* By the definition: one bit after the other. */
+static uint32_t slow_crc(uint32_t polynomial, uint32_t seed, struct bytes bytes)
+{
+    uint32_t crc = ~seed;
+    for (size_t i = 0; i < bytes.size; i++) {
+        crc ^= bytes.data[i];
+        for (uint32_t bit = 0; bit < 8; bit++) {
+            crc = (crc & 1) != 0 ? crc >> 1 ^ polynomial : crc >> 1;
+        }
+    }
+    return ~crc;
+}
+
+TEST(fast_crcs_are_the_slow_ones)
+{
+    uint8_t area[300];
+    for (uint32_t i = 0; i < 3000; i++) {
+        const struct bytes bytes = {.data = area, .size = prng_below(prng, sizeof(area))};
+        for (size_t at = 0; at < bytes.size; at++) {
+            area[at] = (uint8_t)prng_next(prng);
+        }
+        const uint32_t seed = (uint32_t)prng_next(prng);
+        CHECK_EQ(hash_crc32c(seed, bytes), slow_crc(0x82f63b78, seed, bytes));
+        CHECK_EQ(hash_crc32(bytes), slow_crc(0xedb88320, 0, bytes));
+    }
+}
+
 TEST(siphash_depends_on_every_byte_and_on_the_key)
 {
     const struct hash_key key = {.k0 = 1, .k1 = 2};

@@ -1,5 +1,4 @@
 #include "base/hash.h"
-#include "store/checksum.h"
 #include "store/message_id.h"
 #include "store/message_row.h"
 
@@ -79,16 +78,6 @@ TEST(a_flipped_bit_or_a_missing_byte_makes_a_message_corrupt)
     }
     CHECK_EQ(again.seq, 99); /* untouched on failure */
     CHECK_OK(message_row_decode((struct bytes){.data = row, .size = size}, &again));
-}
-
-TEST(the_fast_checksum_is_the_slow_one)
-{
-    uint8_t area[300];
-    for (uint32_t i = 0; i < 1000; i++) {
-        const struct bytes bytes = some_bytes(prng, area, sizeof(area));
-        const uint32_t seed = (uint32_t)prng_next(prng);
-        CHECK_EQ(checksum_crc32c(seed, bytes), hash_crc32c(seed, bytes));
-    }
 }
 
 TEST(a_slot_is_the_same_on_every_machine)
