@@ -48,7 +48,9 @@ enum err edge_init(struct edge *edge, const struct edge_options *options)
     edge->scratch = memory_acquire(&edge->reads_budget, MEMORY_RANK_DRAIN, EDGE_SCRATCH_BYTES);
     edge->sealing = memory_acquire(&edge->writes_budget, MEMORY_RANK_DRAIN, SEALING_BYTES);
     if (edge->conns.slots == NULL || edge->scratch == NULL || edge->sealing == NULL ||
-        signing_open(&edge->signing, &edge->writes_budget) != ERR_OK) {
+        signing_open(&edge->signing, &edge->writes_budget, edge->sealing) != ERR_OK ||
+        checking_open(&edge->checking, &edge->reads_budget, edge->sealing) != ERR_OK) {
+        signing_close(&edge->signing, &edge->writes_budget);
         memory_release(&edge->writes_budget, edge->sealing, SEALING_BYTES);
         memory_release(&edge->reads_budget, edge->scratch, EDGE_SCRATCH_BYTES);
         memory_table_release(edge->conns.slots, edge->conns.capacity * sizeof(struct conn));
@@ -70,6 +72,7 @@ void edge_deinit(struct edge *edge)
 {
     ASSERT(edge->conns.count == 0);
     write_blocks_forget(&edge->blocks);
+    checking_close(&edge->checking, &edge->reads_budget);
     signing_close(&edge->signing, &edge->writes_budget);
     memory_release(&edge->writes_budget, edge->sealing, SEALING_BYTES);
     memory_release(&edge->reads_budget, edge->scratch, EDGE_SCRATCH_BYTES);
@@ -236,6 +239,7 @@ bool edge_read(struct edge *edge)
 {
     edge_visit(edge, &edge->stalled, conn_resume);
     edge_visit(edge, &edge->readable, conn_read);
+    checking_finish(edge);
     const bool is_cut = edge_is_crowded(edge) && !list_is_empty(&edge->stalled);
     edge->posted = 0;
     return is_cut || !list_is_empty(&edge->readable);
@@ -250,6 +254,7 @@ bool edge_write(struct edge *edge)
         conn_flush(edge, CONTAINER_OF(item, struct conn, dirty));
     }
     signing_finish(&edge->signing); /* of those that were doomed meanwhile */
+    checking_finish(edge);          /* of those that could be read on */
     const bool has_more = edge->has_read_on;
     edge->has_read_on = false;
     return has_more;

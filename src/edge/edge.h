@@ -14,6 +14,7 @@
 #pragma once
 
 #include "chat/session.h"
+#include "edge/checking.h"
 #include "edge/conn.h"
 #include "edge/signing.h"
 #include "edge/write_queue.h"
@@ -81,13 +82,14 @@ struct edge {
     struct list stalled;  /* conns that wait for memory to be free, or for the next turn */
     struct list doomed;   /* conns to be buried at the end of the turn */
     uint32_t dirty_count;
-    bool has_read_on;       /* of `stalled` somebody waits for the next turn only */
-    uint8_t *scratch;       /* EDGE_SCRATCH_BYTES: what is being read now */
-    uint8_t *sealing;       /* SEALING_BYTES; see sealing.h */
-    struct signing signing; /* keys that are due before the next write */
-    uint32_t sends;         /* requests that have not come home */
-    uint32_t posted;        /* of them: posted since edge_read was over last */
-    uint32_t moving;        /* connections whose letters have not come home */
+    bool has_read_on;         /* of `stalled` somebody waits for the next turn only */
+    uint8_t *scratch;         /* EDGE_SCRATCH_BYTES: what is being read now */
+    uint8_t *sealing;         /* SEALING_BYTES; see sealing.h */
+    struct signing signing;   /* payloads and keys that are due before the next write */
+    struct checking checking; /* SENDs whose keys are due before the end of the turn's reading */
+    uint32_t sends;           /* requests that have not come home */
+    uint32_t posted;          /* of them: posted since edge_read was over last */
+    uint32_t moving;          /* connections whose letters have not come home */
 };
 
 struct edge_options {

@@ -149,7 +149,7 @@ enum err gate_send(struct edge *edge, struct conn *conn, const struct gate_send 
     return ERR_OK;
 }
 
-void gate_post(struct edge *edge, struct conn *conn, struct send *send)
+void gate_count(struct edge *edge, struct conn *conn, struct send *send)
 {
     struct shard *shard = edge->shard;
     send->op.home = &shard->mailbox;
@@ -159,7 +159,23 @@ void gate_post(struct edge *edge, struct conn *conn, struct send *send)
     conn->sends++;
     edge->sends++;
     edge->posted++;
+}
+
+void gate_post(struct edge *edge, struct send *send)
+{
+    struct shard *shard = edge->shard;
     send_post(send, &shard->mailer, shard->shards, shard->shards_count);
+}
+
+void gate_refuse_unreadable(struct edge *edge, struct send *send)
+{
+    struct shard *shard = edge->shard;
+    metric_add(shard->metrics, METRIC_BAD_MSG_KEY, 1);
+    metric_add(shard->metrics, METRIC_SENDS_UNREADABLE, 1);
+    send->message_id = gate_refusal_id(edge, send->channel_id, send->channel_type);
+    send->reason = CHAT_REASON_PAYLOAD_DECODE;
+    send->op.letter.receive = send->op.on_home;
+    mailer_post(&shard->mailer, send->op.home, &send->op.letter);
 }
 
 uint64_t gate_refusal_id(struct edge *edge, struct bytes channel_id, uint8_t channel_type)

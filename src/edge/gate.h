@@ -43,13 +43,19 @@ struct gate_send {
     size_t payload_size; /* room to be made */
 };
 
-/* Makes the request. ERR_OK: fill its payload and gate_post it. ERR_DENIED: it is refused, with
- * `out_reason`. ERR_AGAIN: too much is under way, or no memory: the frame has to wait and the
- * connection was paused. */
+/* Makes the request. ERR_OK: fill its payload, gate_count and gate_post it. ERR_DENIED: it is
+ * refused, with `out_reason`. ERR_AGAIN: too much is under way, or no memory: the frame has to wait
+ * and the connection was paused. */
 MUST_USE enum err gate_send(struct edge *edge, struct conn *conn, const struct gate_send *input,
                             struct send **out_send, enum chat_reason *out_reason);
 
-void gate_post(struct edge *edge, struct conn *conn, struct send *send);
+/* From now on the request is one of its connection's that are under way, and has to come home. */
+void gate_count(struct edge *edge, struct conn *conn, struct send *send);
+
+void gate_post(struct edge *edge, struct send *send);
+
+/* Its key was wrong, or its payload: it goes home at once, to be answered like any other. */
+void gate_refuse_unreadable(struct edge *edge, struct send *send);
 
 /* How far our clock is ahead of the client's, whatever that says: modulo 2^64, as the reference. */
 int64_t gate_time_diff(const struct edge *edge, int64_t client_timestamp_ms);

@@ -231,7 +231,8 @@ static enum flow take_send(struct edge *edge, struct conn *conn,
     if (sent->payload.size > 0) {
         memcpy(send_payload(send), sent->payload.data, sent->payload.size);
     }
-    gate_post(edge, conn, send);
+    gate_count(edge, conn, send);
+    gate_post(edge, send);
     return FLOW_NEXT;
 }
 

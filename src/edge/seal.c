@@ -1,6 +1,8 @@
 #include "edge/seal.h"
 
 #include "base/assert.h"
+#include "system/aes_lanes.h"
+#include "system/md5_lanes.h"
 #include "wire/base64.h"
 
 static const char hex_digits[] = "0123456789abcdef";
@@ -63,7 +65,7 @@ enum err seal_agree(struct bytes client_key, struct crypto_secret *out_secret,
 
 #define DECIMALS_BYTES 128u
 
-size_t seal_text_bytes(size_t size)
+static size_t text_bytes(size_t size)
 {
     return base64_encoded_size(crypto_padded_size(size + DECIMALS_BYTES));
 }
@@ -71,12 +73,7 @@ size_t seal_text_bytes(size_t size)
 size_t seal_scratch_bytes(size_t size)
 {
     const size_t sign = size + DECIMALS_BYTES;
-    return sign + crypto_padded_size(sign) + seal_text_bytes(size);
-}
-
-void seal_write_key(const uint8_t digest[CRYPTO_MD5_BYTES], uint8_t *out_msg_key)
-{
-    write_hex(digest, CRYPTO_MD5_BYTES, out_msg_key);
+    return sign + crypto_padded_size(sign) + text_bytes(size);
 }
 
 /* The base64 of the encrypted signature; the key is its MD5. `sign` lies at the front of the
@@ -95,7 +92,7 @@ static void write_key(const uint8_t *text, size_t size, uint8_t *out_msg_key)
 {
     uint8_t digest[CRYPTO_MD5_BYTES];
     crypto_md5((struct bytes){.data = text, .size = size}, digest);
-    seal_write_key(digest, out_msg_key);
+    write_hex(digest, CRYPTO_MD5_BYTES, out_msg_key);
 }
 
 /* Behind the signature and its cipher. */
@@ -104,18 +101,24 @@ static uint8_t *text_place(uint8_t *scratch, size_t sign_size)
     return scratch + sign_size + crypto_padded_size(sign_size);
 }
 
-enum err seal_check(const struct crypto_secret *secret, const struct seal_send *send,
-                    struct bytes msg_key, uint8_t *scratch)
+static struct bytes write_send(const struct seal_send *send, uint8_t *area, size_t size)
 {
-    const size_t strings = send->client_msg_no.size + send->channel_id.size + send->payload.size;
-    struct writer writer = writer_of(scratch, strings + DECIMALS_BYTES);
+    struct writer writer = writer_of(area, size);
     writer_decimal(&writer, send->client_seq);
     writer_bytes_add(&writer, send->client_msg_no);
     writer_bytes_add(&writer, send->channel_id);
     writer_decimal(&writer, send->channel_type);
     writer_bytes_add(&writer, send->payload);
+    ASSERT(!writer.is_full);
+    return writer_bytes(&writer);
+}
+
+enum err seal_check(const struct crypto_secret *secret, const struct seal_send *send,
+                    struct bytes msg_key, uint8_t *scratch)
+{
+    const size_t strings = send->client_msg_no.size + send->channel_id.size + send->payload.size;
     uint8_t expected[SEAL_MSG_KEY_CHARS];
-    const struct bytes sign = writer_bytes(&writer);
+    const struct bytes sign = write_send(send, scratch, strings + DECIMALS_BYTES);
     uint8_t *text = text_place(scratch, sign.size);
     write_key(text, sign_text(secret, sign, scratch, text), expected);
     const struct bytes right = {.data = expected, .size = sizeof(expected)};
@@ -138,17 +141,10 @@ size_t seal_payload_size(size_t plain_size)
     return base64_encoded_size(crypto_padded_size(plain_size));
 }
 
-/* Writes the payload to its place, and the signature to the front of the scratch. */
-static struct bytes recv_sign(const struct crypto_secret *secret, const struct seal_recv *recv,
-                              struct bytes plain, const struct seal_place *place)
+static struct bytes write_recv(const struct seal_recv *recv, struct bytes payload, uint8_t *area,
+                               size_t size)
 {
-    const size_t cipher_size = crypto_padded_size(plain.size);
-    const size_t payload_size = base64_encoded_size(cipher_size);
-    crypto_encrypt(secret, plain, place->scratch);
-    base64_encode((struct bytes){.data = place->scratch, .size = cipher_size}, place->payload);
-
-    const size_t strings = recv->client_msg_no.size + recv->from_uid.size + recv->channel_id.size;
-    struct writer writer = writer_of(place->scratch, strings + payload_size + DECIMALS_BYTES);
+    struct writer writer = writer_of(area, size);
     writer_decimal(&writer, recv->message_id);
     writer_decimal(&writer, recv->seq);
     writer_bytes_add(&writer, recv->client_msg_no);
@@ -156,21 +152,77 @@ static struct bytes recv_sign(const struct crypto_secret *secret, const struct s
     writer_bytes_add(&writer, recv->from_uid);
     writer_bytes_add(&writer, recv->channel_id);
     writer_decimal(&writer, recv->channel_type);
-    writer_bytes_add(&writer, (struct bytes){.data = place->payload, .size = payload_size});
+    writer_bytes_add(&writer, payload);
+    ASSERT(!writer.is_full);
     return writer_bytes(&writer);
-}
-
-size_t seal_recv_text(const struct crypto_secret *secret, const struct seal_recv *recv,
-                      struct bytes plain, const struct seal_place *place, uint8_t *text)
-{
-    const struct bytes sign = recv_sign(secret, recv, plain, place);
-    return sign_text(secret, sign, place->scratch, text);
 }
 
 void seal_recv(const struct crypto_secret *secret, const struct seal_recv *recv, struct bytes plain,
                const struct seal_place *place)
 {
-    const struct bytes sign = recv_sign(secret, recv, plain, place);
+    const size_t cipher_size = crypto_padded_size(plain.size);
+    const struct bytes payload = {.data = place->payload, .size = base64_encoded_size(cipher_size)};
+    crypto_encrypt(secret, plain, place->scratch);
+    base64_encode((struct bytes){.data = place->scratch, .size = cipher_size}, place->payload);
+
+    const size_t strings = recv->client_msg_no.size + recv->from_uid.size + recv->channel_id.size;
+    const struct bytes sign =
+        write_recv(recv, payload, place->scratch, strings + payload.size + DECIMALS_BYTES);
     uint8_t *text = text_place(place->scratch, sign.size);
     write_key(text, sign_text(secret, sign, place->scratch, text), place->msg_key);
+}
+
+/* ---- Several at once. ---- */
+
+_Static_assert(SEAL_LANES == AES_LANES && SEAL_LANES == MD5_LANES, "one lane for each message");
+_Static_assert(SEAL_TEXT_BYTES == SEAL_SIGN_BYTES / 3 * 4, "what is encrypted fits as base64");
+
+#define WORTH_LANES 3u /* fewer are done sooner one by one */
+
+bool seal_sign_fits(size_t size)
+{
+    return size + DECIMALS_BYTES + CRYPTO_BLOCK_BYTES <= SEAL_SIGN_BYTES;
+}
+
+size_t seal_sign_send(const struct seal_send *send, uint8_t area[SEAL_SIGN_BYTES])
+{
+    return write_send(send, area, SEAL_SIGN_BYTES).size;
+}
+
+size_t seal_sign_recv(const struct seal_recv *recv, uint8_t area[SEAL_SIGN_BYTES])
+{
+    return write_recv(recv, BYTES_EMPTY, area, SEAL_SIGN_BYTES).size;
+}
+
+void seal_keys(const struct seal_sign *signs, uint32_t count, uint8_t *texts,
+               uint8_t (*out_keys)[SEAL_MSG_KEY_CHARS])
+{
+    ASSERT(count > 0 && count <= SEAL_LANES);
+    struct aes_lane lanes[SEAL_LANES];
+    for (uint32_t i = 0; i < count; i++) {
+        ASSERT(crypto_padded_size(signs[i].size) <= SEAL_SIGN_BYTES);
+        lanes[i] = (struct aes_lane){.secret = signs[i].secret,
+                                     .plain = {.data = signs[i].area, .size = signs[i].size},
+                                     .cipher = signs[i].area};
+    }
+    aes_lanes(lanes, count);
+    struct bytes parts[SEAL_LANES];
+    for (uint32_t i = 0; i < count; i++) {
+        const struct bytes cipher = {.data = signs[i].area,
+                                     .size = crypto_padded_size(signs[i].size)};
+        uint8_t *text = texts + (size_t)i * SEAL_TEXT_BYTES;
+        base64_encode(cipher, text);
+        parts[i] = (struct bytes){.data = text, .size = base64_encoded_size(cipher.size)};
+    }
+    uint8_t digests[SEAL_LANES][CRYPTO_MD5_BYTES];
+    if (count >= WORTH_LANES) {
+        md5_lanes(parts, count, digests);
+    } else {
+        for (uint32_t i = 0; i < count; i++) {
+            crypto_md5(parts[i], digests[i]);
+        }
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        write_hex(digests[i], CRYPTO_MD5_BYTES, out_keys[i]);
+    }
 }

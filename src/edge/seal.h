@@ -3,13 +3,16 @@
  *
  * wire-protocol 7: X25519, AES-128-CBC, base64, and an MD5 key over the encrypted
  * signature of a message. A RECV is encrypted straight into the place where it
- * will be written from; its key may follow later, with others (signing.h).
+ * will be written from. Several at once cost little more than one: of what is written
+ * (signing.h) and of what is read (checking.h).
  */
 #pragma once
 
 #include "base/bytes.h"
 #include "base/err.h"
 #include "system/crypto.h"
+
+#include <stdbool.h>
 
 #define SEAL_MSG_KEY_CHARS    32
 #define SEAL_SERVER_KEY_CHARS 44
@@ -69,15 +72,33 @@ struct seal_place {
 void seal_recv(const struct crypto_secret *secret, const struct seal_recv *recv, struct bytes plain,
                const struct seal_place *place);
 
-/* The same in two steps, so that the second can be taken for several messages at once: the payload
- * goes to its place, and the text whose MD5 makes the key to `text`, which has room for
- * seal_text_bytes. Returns its size. */
-size_t seal_recv_text(const struct crypto_secret *secret, const struct seal_recv *recv,
-                      struct bytes plain, const struct seal_place *place, uint8_t *text);
-void seal_write_key(const uint8_t digest[CRYPTO_MD5_BYTES], uint8_t *out_msg_key);
-
-/* How much room the text needs for strings of `size` bytes in all. */
-size_t seal_text_bytes(size_t size);
-
 /* How much scratch the functions above need for strings of `size` bytes in all. */
 size_t seal_scratch_bytes(size_t size);
+
+/* Several messages at once (aes_lanes.h, md5_lanes.h): first what each is signed over, then the
+ * keys of all. */
+
+#define SEAL_LANES            8u
+#define SEAL_SIGN_BYTES       1536u /* a signature, with room for its padding */
+#define SEAL_TEXT_BYTES       2048u /* its base64, once it is encrypted */
+#define SEAL_LANES_TEXT_BYTES (SEAL_LANES * SEAL_TEXT_BYTES)
+
+/* Does what is signed over strings of `size` bytes in all fit into SEAL_SIGN_BYTES? */
+bool seal_sign_fits(size_t size);
+
+/* What a SEND is signed over. Returns its size. */
+size_t seal_sign_send(const struct seal_send *send, uint8_t area[SEAL_SIGN_BYTES]);
+
+/* What a RECV is signed over, but for its payload on the wire, which goes behind that. */
+size_t seal_sign_recv(const struct seal_recv *recv, uint8_t area[SEAL_SIGN_BYTES]);
+
+/* A signature that is to become a key; it is overwritten. */
+struct seal_sign {
+    const struct crypto_secret *secret;
+    uint8_t *area; /* SEAL_SIGN_BYTES */
+    size_t size;
+};
+
+/* The keys of 1 to SEAL_LANES signatures; `texts` has SEAL_LANES_TEXT_BYTES. */
+void seal_keys(const struct seal_sign *signs, uint32_t count, uint8_t *texts,
+               uint8_t (*out_keys)[SEAL_MSG_KEY_CHARS]);

@@ -2,6 +2,7 @@
 
 #include "base/assert.h"
 #include "chat/chat.h"
+#include "edge/checking.h"
 #include "edge/conn.h"
 #include "edge/edge.h"
 #include "edge/frame.h"
@@ -92,7 +93,7 @@ static struct packet recv_packet(const struct conn *conn, const struct push *pus
     };
 }
 
-/* Encrypts payload and key into their places in the frame. */
+/* Encrypts payload and key into their places in the frame, sooner or later. */
 static enum err seal_into(struct edge *edge, const struct conn *conn, const struct push *push,
                           const struct packet_recv_room *room)
 {
@@ -108,18 +109,16 @@ static enum err seal_into(struct edge *edge, const struct conn *conn, const stru
     };
     const size_t strings = view->client_msg_no.size + push->from_uid.size + push->channel_id.size +
                            seal_payload_size(view->payload.size);
+    struct seal_place place = {.payload = room->payload, .msg_key = room->msg_key};
+    if (seal_sign_fits(strings)) {
+        signing_add(&edge->signing, &conn->secret, &recv, view->payload, &place);
+        return ERR_OK;
+    }
     struct sealing sealing;
     const enum err err = sealing_begin(edge, seal_scratch_bytes(strings), &sealing);
     if (err == ERR_OK) {
-        const struct seal_place place = {
-            .payload = room->payload, .msg_key = room->msg_key, .scratch = sealing.scratch};
-        if (seal_text_bytes(strings) <= SIGNING_TEXT_BYTES) {
-            uint8_t *text = signing_room(&edge->signing);
-            const size_t size = seal_recv_text(&conn->secret, &recv, view->payload, &place, text);
-            signing_add(&edge->signing, size, room->msg_key);
-        } else {
-            seal_recv(&conn->secret, &recv, view->payload, &place);
-        }
+        place.scratch = sealing.scratch;
+        seal_recv(&conn->secret, &recv, view->payload, &place);
         sealing_end(edge, &sealing);
     }
     return err;
@@ -272,40 +271,61 @@ static void refuse_send(struct edge *edge, struct conn *conn, const struct packe
     write_sendack(edge, conn, packet->flags, &sendack);
 }
 
-static enum err check_key(struct edge *edge, const struct conn *conn,
-                          const struct packet_send *send)
+static struct seal_send seal_send_of(const struct packet_send *send)
 {
-    const struct seal_send signed_over = {
+    return (struct seal_send){
         .client_seq = send->client_seq,
         .client_msg_no = send->client_msg_no,
         .channel_id = send->channel_id,
         .channel_type = send->channel_type,
         .payload = send->payload,
     };
-    const size_t strings = send->client_msg_no.size + send->channel_id.size + send->payload.size;
+}
+
+/* At once, of a long one. */
+static enum err check_key(struct edge *edge, const struct conn *conn,
+                          const struct seal_send *signed_over, size_t strings, struct bytes msg_key)
+{
     struct sealing sealing;
     enum err err = sealing_begin(edge, seal_scratch_bytes(strings), &sealing);
     if (err == ERR_OK) {
-        err = seal_check(&conn->secret, &signed_over, send->msg_key, sealing.scratch);
+        err = seal_check(&conn->secret, signed_over, msg_key, sealing.scratch);
         sealing_end(edge, &sealing);
     }
     return err;
 }
 
-/* The payload as it will be stored, into the request. */
-static enum err open_payload(const struct conn *conn, bool is_sealed, struct bytes payload,
-                             struct send *send)
+/* Decrypts the payload into the request, and posts that once its key is known to be right. */
+static void post_sealed(struct edge *edge, const struct conn *conn, const struct packet_send *sent,
+                        struct send *send)
 {
-    if (!is_sealed) {
-        if (payload.size > 0) {
-            memcpy(send_payload(send), payload.data, payload.size);
-        }
-        return ERR_OK;
-    }
     size_t size = 0;
-    const enum err err = seal_open(&conn->secret, payload, send_payload(send), &size);
+    enum err err = seal_open(&conn->secret, sent->payload, send_payload(send), &size);
     send->payload.size = size;
-    return err;
+    const struct seal_send signed_over = seal_send_of(sent);
+    const size_t strings = sent->client_msg_no.size + sent->channel_id.size + sent->payload.size;
+    if (seal_sign_fits(strings)) {
+        checking_add(edge, conn, send, err == ERR_OK, &signed_over, sent->msg_key);
+        return;
+    }
+    checking_finish(edge);
+    if (err == ERR_OK) {
+        err = check_key(edge, conn, &signed_over, strings, sent->msg_key);
+    }
+    if (err == ERR_OK) {
+        gate_post(edge, send);
+    } else {
+        gate_refuse_unreadable(edge, send);
+    }
+}
+
+static void post_plain(struct edge *edge, const struct packet_send *sent, struct send *send)
+{
+    if (sent->payload.size > 0) {
+        memcpy(send_payload(send), sent->payload.data, sent->payload.size);
+    }
+    checking_finish(edge); /* the connection may have sealed ones before this */
+    gate_post(edge, send);
 }
 
 static enum flow take_send(struct edge *edge, struct conn *conn, const struct packet *packet)
@@ -336,15 +356,12 @@ static enum flow take_send(struct edge *edge, struct conn *conn, const struct pa
         refuse_send(edge, conn, packet, reason);
         return FLOW_NEXT;
     }
-    if ((is_sealed && check_key(edge, conn, sent) != ERR_OK) ||
-        open_payload(conn, is_sealed, sent->payload, send) != ERR_OK) {
-        metric_add(edge->shard->metrics, METRIC_BAD_MSG_KEY, 1);
-        metric_add(edge->shard->metrics, METRIC_SENDS_UNREADABLE, 1);
-        send_release(send);
-        refuse_send(edge, conn, packet, CHAT_REASON_PAYLOAD_DECODE);
-        return FLOW_NEXT;
+    gate_count(edge, conn, send);
+    if (is_sealed) {
+        post_sealed(edge, conn, sent, send);
+    } else {
+        post_plain(edge, sent, send);
     }
-    gate_post(edge, conn, send);
     return FLOW_NEXT;
 }
 

@@ -1,6 +1,7 @@
 #include "system/crypto.h"
 
 #include "base/assert.h"
+#include "system/aes_lanes.h"
 
 #include <nettle/aes.h>
 #include <nettle/cbc.h>
@@ -57,17 +58,24 @@ static void decrypt_block(const void *context, size_t size, uint8_t *to, const u
     aes128_decrypt(context, size, to, from);
 }
 
+static void decrypt_slowly(const struct crypto_secret *secret, struct bytes cipher, uint8_t *area)
+{
+    struct aes128_ctx aes;
+    uint8_t iv[CRYPTO_BLOCK_BYTES];
+    aes128_set_decrypt_key(&aes, secret->key);
+    memcpy(iv, secret->iv, sizeof(iv));
+    cbc_decrypt(&aes, decrypt_block, sizeof(iv), iv, cipher.size, area, cipher.data);
+}
+
 enum err crypto_decrypt(const struct crypto_secret *secret, struct bytes cipher, uint8_t *area,
                         size_t *out_size)
 {
     if (cipher.size == 0 || cipher.size % CRYPTO_BLOCK_BYTES != 0) {
         return ERR_PROTOCOL;
     }
-    struct aes128_ctx aes;
-    uint8_t iv[CRYPTO_BLOCK_BYTES];
-    aes128_set_decrypt_key(&aes, secret->key);
-    memcpy(iv, secret->iv, sizeof(iv));
-    cbc_decrypt(&aes, decrypt_block, sizeof(iv), iv, cipher.size, area, cipher.data);
+    if (!aes_lanes_decrypt(secret, cipher.data, cipher.size / CRYPTO_BLOCK_BYTES, area)) {
+        decrypt_slowly(secret, cipher, area);
+    }
     return padding_check(area, cipher.size, out_size);
 }
 
