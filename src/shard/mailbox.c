@@ -10,6 +10,8 @@ enum err mailbox_open(struct mailbox *mailbox, void *receiver)
     atomic_init(&mailbox->top, NULL);
     atomic_init(&mailbox->sleep, MAILBOX_AWAKE);
     mailbox->receiver = receiver;
+    mailbox->own_first = NULL;
+    mailbox->own_last = NULL;
     return wakeup_open(&mailbox->wakeup);
 }
 
@@ -49,8 +51,24 @@ void mailbox_post(struct mailbox *mailbox, struct letter *letter)
     mailbox_wake(mailbox);
 }
 
+static void own_push(struct mailbox *mailbox, struct letter *letter)
+{
+    ASSERT(letter->receive != NULL);
+    letter->next = NULL;
+    if (mailbox->own_first == NULL) {
+        mailbox->own_first = letter;
+    } else {
+        mailbox->own_last->next = letter;
+    }
+    mailbox->own_last = letter;
+}
+
 void mailer_post(struct mailer *mailer, struct mailbox *mailbox, struct letter *letter)
 {
+    if (mailbox == mailer->own) {
+        own_push(mailbox, letter);
+        return;
+    }
     mailbox_push(mailbox, letter);
     for (uint32_t i = 0; i < mailer->wakes_count; i++) {
         if (mailer->wakes[i] == mailbox) {
@@ -72,10 +90,11 @@ void mailer_flush(struct mailer *mailer)
     mailer->wakes_count = 0;
 }
 
-uint32_t mailbox_drain(struct mailbox *mailbox)
+/* Of others, oldest first. */
+static struct letter *others_take(struct mailbox *mailbox)
 {
     if (atomic_load_explicit(&mailbox->top, memory_order_relaxed) == NULL) {
-        return 0;
+        return NULL;
     }
     struct letter *newest = atomic_exchange_explicit(&mailbox->top, NULL, memory_order_acquire);
     struct letter *oldest = NULL;
@@ -85,10 +104,16 @@ uint32_t mailbox_drain(struct mailbox *mailbox)
         letter->next = oldest;
         oldest = letter;
     }
+    return oldest;
+}
+
+static uint32_t receive_all(const struct mailbox *mailbox, struct letter *oldest)
+{
     uint32_t count = 0;
     while (oldest != NULL) {
         struct letter *letter = oldest;
-        oldest = letter->next; /* before receive, which may post or release it */
+        oldest = letter->next;      /* before receive, which may post or release it */
+        __builtin_prefetch(oldest); /* it has been written thousands of letters ago */
         letter->next = NULL;
         letter->receive(letter, mailbox->receiver);
         count++;
@@ -96,10 +121,24 @@ uint32_t mailbox_drain(struct mailbox *mailbox)
     return count;
 }
 
+uint32_t mailbox_drain(struct mailbox *mailbox)
+{
+    struct letter *own = mailbox->own_first;
+    struct letter *others = others_take(mailbox);
+    mailbox->own_first = NULL;
+    const uint32_t count = receive_all(mailbox, own);
+    return count + receive_all(mailbox, others);
+}
+
+static bool is_empty(const struct mailbox *mailbox)
+{
+    return mailbox->own_first == NULL && atomic_load(&mailbox->top) == NULL;
+}
+
 bool mailbox_may_sleep(struct mailbox *mailbox)
 {
     atomic_store(&mailbox->sleep, MAILBOX_POLLING);
-    if (atomic_load(&mailbox->top) == NULL) {
+    if (is_empty(mailbox)) {
         return true;
     }
     atomic_store(&mailbox->sleep, MAILBOX_AWAKE);
@@ -114,9 +153,9 @@ void mailbox_awake(struct mailbox *mailbox)
 bool mailbox_rest(struct mailbox *mailbox, uint64_t rest_ns)
 {
     atomic_store(&mailbox->sleep, MAILBOX_RESTING);
-    if (atomic_load(&mailbox->top) == NULL) {
+    if (is_empty(mailbox)) {
         futex_wait(&mailbox->sleep, MAILBOX_RESTING, rest_ns);
     }
     atomic_store(&mailbox->sleep, MAILBOX_AWAKE);
-    return atomic_load(&mailbox->top) != NULL;
+    return !is_empty(mailbox);
 }

@@ -8,7 +8,8 @@
  * belongs to a pool or budget of its sender, who gets it back as the reply.
  *
  * Promises:
- *   (1) letters of one sender are received in the order they were posted;
+ *   (1) letters of one sender are received in the order they were posted, if it posts all of
+ *       them by its mailer or none;
  *   (2) whatever the sender wrote before posting, the receiver sees;
  *   (3) a letter posted to a sleeping thread wakes it, at the latest when the
  *       sender ends its turn (mailer_flush).
@@ -49,12 +50,15 @@ struct mailbox {
     _Atomic uint32_t sleep;                     /* enum mailbox_sleep */
     void *receiver;
     struct wakeup wakeup;
+    struct letter *own_first; /* what the receiver has posted to itself, oldest first; its own */
+    struct letter *own_last;
 };
 
 #define MAILER_WAKES_MAX 80 /* mailboxes a turn can post to: shards, committer, readers, edges */
 
-/* One sender's list of whom to wake when its turn ends. Private to mailbox.c. */
+/* One sender's list of whom to wake when its turn ends. Private to mailbox.c but for `own`. */
 struct mailer {
+    struct mailbox *own; /* the sender's, if it has one: it needs no waking, and no atomics */
     struct mailbox *wakes[MAILER_WAKES_MAX];
     uint32_t wakes_count;
 };

@@ -20,6 +20,7 @@ enum err shard_open(struct shard *shard, uint32_t index, struct shard **shards,
     if (err != ERR_OK) {
         return err;
     }
+    shard->mailer.own = &shard->mailbox;
     err = mailbox_open(&shard->mailbox, shard);
     if (err != ERR_OK) {
         loop_close(&shard->loop);

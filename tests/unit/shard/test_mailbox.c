@@ -120,3 +120,41 @@ TEST(a_turn_wakes_each_mailbox_once_at_its_end)
     CHECK_EQ(mailbox_drain(&desk.mailbox), 3);
     mailbox_close(&desk.mailbox);
 }
+
+/* Posts the next note when it gets one, up to three. */
+static struct mailer own_mailer;
+static struct note own_notes[4];
+
+static void own_note_receive(struct letter *letter, void *receiver)
+{
+    struct desk *desk = receiver;
+    note_receive(letter, receiver);
+    if (desk->total < 3) {
+        struct note *next = &own_notes[desk->total];
+        *next = (struct note){.letter = {.receive = own_note_receive}, .number = desk->total};
+        mailer_post(&own_mailer, &desk->mailbox, &next->letter);
+    }
+}
+
+TEST(what_one_posts_to_oneself_needs_no_waking_and_waits_for_the_next_turn)
+{
+    static struct desk desk;
+    desk = (struct desk){.total = 0};
+    own_mailer = (struct mailer){.own = &desk.mailbox};
+    CHECK_OK(mailbox_open(&desk.mailbox, &desk));
+    CHECK(mailbox_may_sleep(&desk.mailbox));
+    mailbox_awake(&desk.mailbox);
+    own_notes[0] = (struct note){.letter = {.receive = own_note_receive}};
+    mailer_post(&own_mailer, &desk.mailbox, &own_notes[0].letter);
+    CHECK_EQ(own_mailer.wakes_count, 0);
+    CHECK(!mailbox_may_sleep(&desk.mailbox));
+    CHECK(mailbox_rest(&desk.mailbox, FOREVER_NS)); /* at once */
+    CHECK_EQ(mailbox_drain(&desk.mailbox), 1);
+    struct note other = {.letter = {.receive = note_receive}, .sender = 1};
+    mailbox_post(&desk.mailbox, &other.letter);
+    CHECK_EQ(mailbox_drain(&desk.mailbox), 2); /* the second of one's own, and the other's */
+    CHECK_EQ(mailbox_drain(&desk.mailbox), 1); /* what that has posted */
+    CHECK_EQ(mailbox_drain(&desk.mailbox), 0);
+    CHECK(mailbox_may_sleep(&desk.mailbox));
+    mailbox_close(&desk.mailbox);
+}
