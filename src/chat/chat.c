@@ -82,7 +82,9 @@ enum err chat_init(struct chat *chat, const struct chat_options *options)
         memory_acquire_zeroed(&chat->channels_budget, MEMORY_RANK_DRAIN, slots_bytes());
     chat->facts.slots = memory_acquire_zeroed(&chat->channels_budget, MEMORY_RANK_DRAIN,
                                               FACTS_SLOTS * sizeof(struct facts_slot));
-    if (chat->ids_last == NULL || chat->facts.slots == NULL ||
+    chat->commits_by_hash = memory_acquire_zeroed(&chat->channels_budget, MEMORY_RANK_DRAIN,
+                                                  SEND_HASHES_COUNT * sizeof(uint16_t));
+    if (chat->ids_last == NULL || chat->facts.slots == NULL || chat->commits_by_hash == NULL ||
         inquiries_init(chat, options->desk) != ERR_OK) {
         goto fail;
     }
@@ -109,6 +111,8 @@ enum err chat_init(struct chat *chat, const struct chat_options *options)
 
 fail:
     inquiries_deinit(chat);
+    memory_release(&chat->channels_budget, chat->commits_by_hash,
+                   SEND_HASHES_COUNT * sizeof(uint16_t));
     memory_release(&chat->channels_budget, chat->facts.slots,
                    FACTS_SLOTS * sizeof(struct facts_slot));
     memory_release(&chat->channels_budget, chat->ids_last, slots_bytes());
@@ -158,6 +162,8 @@ void chat_deinit(struct chat *chat)
     memory_release(&chat->channels_budget, chat->system_hashes,
                    chat->system_capacity * sizeof(uint64_t));
     inquiries_deinit(chat);
+    memory_release(&chat->channels_budget, chat->commits_by_hash,
+                   SEND_HASHES_COUNT * sizeof(uint16_t));
     memory_release(&chat->channels_budget, chat->facts.slots,
                    FACTS_SLOTS * sizeof(struct facts_slot));
     memory_release(&chat->channels_budget, chat->ids_last, slots_bytes());

@@ -68,6 +68,7 @@ struct chat {
     struct channels channels;
     struct shelf shelf; /* of channels that had to go */
     struct facts_cache facts;
+    uint16_t *commits_by_hash; /* SEND_HASHES_COUNT: how many sends are being committed (send.h) */
     struct inquiries inquiries;
     struct streams streams;
     struct temporaries temporaries;

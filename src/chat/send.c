@@ -256,8 +256,26 @@ static void send_search_blocking(struct reading *reading)
     send->read_result = send_search(send, STORE_MAY_BLOCK);
 }
 
-static struct send *find_in_flight(const struct channel *channel, const struct send *send)
+static uint16_t *commits_like(struct chat *chat, const struct send *send)
 {
+    return &chat->commits_by_hash[send->duplicate_hash % SEND_HASHES_COUNT];
+}
+
+/* One that has stood at its most stays there: what it counts is then looked for, in vain. */
+static void count_commit(struct chat *chat, const struct send *send, bool is_over)
+{
+    uint16_t *count = commits_like(chat, send);
+    if (send->duplicate_hash != 0 && *count < UINT16_MAX) {
+        *count = (uint16_t)(is_over ? *count - 1 : *count + 1);
+    }
+}
+
+static struct send *find_in_flight(struct chat *chat, const struct channel *channel,
+                                   const struct send *send)
+{
+    if (*commits_like(chat, send) == 0) {
+        return NULL;
+    }
     LIST_FOR_EACH (item, &channel->sends) {
         struct send *other = CONTAINER_OF(item, struct send, in_flight);
         if (other->duplicate_hash == send->duplicate_hash && send_log(other) == send_log(send) &&
@@ -411,6 +429,7 @@ static void send_await(struct chat *chat, struct channel *channel, struct send *
     send->waiter.committed = send_committed;
     chat_wait(chat, &send->waiter);
     list_push_back(&channel->sends, &send->in_flight);
+    count_commit(chat, send, false);
     channel->in_flight++;
 }
 
@@ -470,6 +489,7 @@ static void send_committed(struct chat *chat, struct waiter *waiter, enum err re
     struct message *message = send->message;
     send->message = NULL;
     list_remove(&send->in_flight);
+    count_commit(chat, send, true);
     channel->in_flight--;
     if (send->first_rows != NULL) {
         channel->row_sends--;
@@ -538,7 +558,7 @@ static void send_admit(struct chat *chat, struct channel *channel, struct send *
 static enum err send_look_back(struct chat *chat, struct channel *channel, struct send *send,
                                bool *out_is_over)
 {
-    struct send *first = find_in_flight(channel, send);
+    struct send *first = find_in_flight(chat, channel, send);
     *out_is_over = true;
     if (first != NULL) {
         send->twin = first->twin;

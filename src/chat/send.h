@@ -28,6 +28,10 @@ struct first_rows;
 struct message;
 struct shard;
 
+/* A shard counts the sends that are being committed by the low bits of their hashes: most of them
+ * are the only one, and need not be compared with all others of their channel. */
+#define SEND_HASHES_COUNT 16384u
+
 struct send {
     struct op op; /* its place in the channel's queue */
 
