@@ -8,6 +8,7 @@
 #define NS_PER_MS     1000000ULL
 #define NS_PER_S      1000000000ULL
 #define STALL_NS_MAX  (30u * NS_PER_S) /* nothing acknowledged for so long: the server hangs */
+#define PING_NS       (60u * NS_PER_S) /* servers close those who say nothing for minutes */
 #define NUMBERS_SHIFT 20u              /* so many numbers a millisecond of the wall clock */
 
 uint32_t bench_fill_users_count(const struct bench_options *options)
@@ -58,6 +59,7 @@ enum err bench_fill_open(struct bench_fill *fill, struct bench_engine *engine,
         .channels_count = options->channels_count,
         .users_count = users_count,
         .writers_count = engine->clients_count - users_count,
+        .pinged_ns = clock_now_ns(),
         .number_base = clock_wall_ms() << NUMBERS_SHIFT,
         .seqs = memory_acquire_zeroed(&engine->budget, MEMORY_RANK_READ,
                                       options->channels_count * sizeof(uint64_t)),
@@ -158,15 +160,35 @@ static void on_sendack(struct bench_engine *engine, struct bench_client *client,
 
 static void on_end(struct bench_engine *engine, struct bench_client *client, enum bench_end end)
 {
-    (void)client; /* the engine counts how they ended */
-    (void)end;
     struct bench_fill *fill = engine->scenario;
+    if (fill->failure == ERR_OK) {
+        fprintf(stderr, "jingu bench: the connection of %s: %s\n", client->uid,
+                bench_end_name(end));
+    }
     fill->failure = ERR_CLOSED;
+}
+
+/* The writers have nothing to say while the users write. */
+static void ping_all(struct bench_fill *fill, uint64_t now_ns)
+{
+    struct bench_engine *engine = fill->engine;
+    fill->pinged_ns = now_ns;
+    for (uint32_t i = 0; i < engine->clients_count; i++) {
+        struct bench_client *client = &engine->clients[i];
+        if (client->state == BENCH_CLIENT_ONLINE && bench_client_ping(engine, client) != ERR_OK) {
+            fill->failure = ERR_BUDGET;
+        }
+    }
+    bench_engine_flush(engine);
 }
 
 static void on_tick(struct bench_engine *engine)
 {
-    const struct bench_fill *fill = engine->scenario;
+    struct bench_fill *fill = engine->scenario;
+    const uint64_t now_ns = clock_now_ns();
+    if (now_ns - fill->pinged_ns >= PING_NS) {
+        ping_all(fill, now_ns);
+    }
     (void)bench_watch_sample(fill->watch);
     if (bench_watch_wants_progress(fill->watch)) {
         bench_watch_progress(fill->watch, "written %llu of %llu",

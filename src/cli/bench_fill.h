@@ -30,6 +30,7 @@ struct bench_fill {
     uint64_t refused_count;      /* readable */
     uint64_t took_ns;            /* readable */
     uint32_t open_count;
+    uint64_t pinged_ns; /* when all were last heard of */
     enum err failure;
 };
 
