@@ -272,7 +272,8 @@ struct sync {
 /* Which of the rows the page is, by rank. */
 static void rank_page(const struct sync_input *input, struct conversation_query *query)
 {
-    if (input->page <= 0) {
+    query->is_paged = input->page > 0;
+    if (!query->is_paged) {
         return;
     }
     uint64_t size = input->page_size > 0 ? (uint64_t)input->page_size : PAGE_SIZE_DEFAULT;

@@ -6,15 +6,20 @@
 
 /* ---- Ranks. ---- */
 
-/* What decides the rank of a row: the newer update first, then the order of the directory. */
+/* What decides the rank of a row: something behind the read position first, if that is asked for;
+ * then the newer update, then the order of the directory. */
 struct rank {
     uint64_t updated_ms;
     uint32_t order;
+    bool is_read;
 };
 
 /* Below 0: a comes first. */
 static int rank_compare(struct rank a, struct rank b)
 {
+    if (a.is_read != b.is_read) {
+        return b.is_read ? -1 : 1;
+    }
     if (a.updated_ms != b.updated_ms) {
         return a.updated_ms > b.updated_ms ? -1 : 1;
     }
@@ -93,7 +98,8 @@ struct collecting {
     const struct conversation_query *query;
     struct conversation_list *list;
     struct conversation_entry *newest; /* the chain of what is listed */
-    uint64_t rows_count;               /* seen in this walk */
+    uint32_t rows_count;               /* seen in this walk */
+    uint64_t ranks_count;              /* of them, those that have a rank */
     bool has_span;                     /* else it is the rows that there are */
     bool is_over;                      /* and it is not: there are more, or they begin later */
     bool is_full;                      /* what is wanted is counted only */
@@ -125,30 +131,55 @@ static void keep_entry(struct collecting *collecting, const struct conversation_
 static bool span_has(struct collecting *collecting, struct rank rank)
 {
     if (!collecting->has_span) {
-        collecting->is_over = collecting->rows_count > collecting->query->rank_end;
+        collecting->is_over = collecting->ranks_count > collecting->query->rank_end;
         return !collecting->is_over;
     }
     return rank_compare(collecting->span.first, rank) <= 0 &&
            rank_compare(rank, collecting->span.last) <= 0;
 }
 
+static bool ask_wanted(struct collecting *collecting, struct conversation_entry *entry)
+{
+    bool is_wanted = false;
+    const struct conversation_query *query = collecting->query;
+    collecting->err = query->is_wanted(query->context, entry, &is_wanted);
+    return is_wanted;
+}
+
+/* Gives the row its rank; false: it has none. */
+static bool find_rank(struct collecting *collecting, struct channel_name channel,
+                      const struct directory_row *row, struct conversation_entry *out_entry,
+                      struct rank *out_rank)
+{
+    if ((row->flags & DIRECTORY_FLAG_CHAT) == 0) {
+        return false;
+    }
+    *out_entry = (struct conversation_entry){
+        .row = *row, .name = channel, .order = collecting->rows_count++};
+    *out_rank = (struct rank){.updated_ms = row->updated_ms, .order = out_entry->order};
+    if (!collecting->query->is_paged) {
+        if (!ask_wanted(collecting, out_entry)) {
+            return false;
+        }
+        out_rank->is_read = out_entry->end.last_seq <= row->read_seq;
+    }
+    collecting->ranks_count++;
+    return true;
+}
+
 static bool collect_visit(void *context, struct channel_name channel,
                           const struct directory_row *row)
 {
     struct collecting *collecting = context;
-    if ((row->flags & DIRECTORY_FLAG_CHAT) == 0) {
-        return true;
+    struct conversation_entry entry;
+    struct rank rank;
+    if (!find_rank(collecting, channel, row, &entry, &rank)) {
+        return collecting->err == ERR_OK;
     }
-    const struct rank rank = {.updated_ms = row->updated_ms,
-                              .order = (uint32_t)collecting->rows_count++};
     if (!span_has(collecting, rank)) {
         return collecting->has_span; /* without one, there is no use in going on */
     }
-    const struct conversation_query *query = collecting->query;
-    struct conversation_entry entry = {.row = *row, .name = channel, .order = rank.order};
-    bool is_wanted = false;
-    collecting->err = query->is_wanted(query->context, &entry, &is_wanted);
-    if (is_wanted) {
+    if (!collecting->query->is_paged || ask_wanted(collecting, &entry)) {
         keep_entry(collecting, &entry);
     }
     return collecting->err == ERR_OK;
@@ -156,14 +187,13 @@ static bool collect_visit(void *context, struct channel_name channel,
 
 static bool heap_visit(void *context, struct channel_name channel, const struct directory_row *row)
 {
-    (void)channel;
     struct collecting *collecting = context;
-    if ((row->flags & DIRECTORY_FLAG_CHAT) != 0) {
-        const struct rank rank = {.updated_ms = row->updated_ms,
-                                  .order = (uint32_t)collecting->rows_count++};
+    struct conversation_entry entry;
+    struct rank rank;
+    if (find_rank(collecting, channel, row, &entry, &rank)) {
         heap_add(&collecting->heap, rank);
     }
-    return true;
+    return collecting->err == ERR_OK;
 }
 
 static enum err walk(struct collecting *collecting, store_directory_fn *visit)
@@ -173,6 +203,7 @@ static enum err walk(struct collecting *collecting, store_directory_fn *visit)
                                         .visit = visit,
                                         .context = collecting};
     collecting->rows_count = 0;
+    collecting->ranks_count = 0;
     const enum err err =
         store_read_directory(collecting->request->http->options.store, STORE_MAY_BLOCK, &page);
     return err == ERR_OK ? collecting->err : err;

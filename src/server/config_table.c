@@ -247,7 +247,8 @@ static const struct config_key webhook_keys[] = {
 static const struct config_key conversation_keys[] = {
     {"conversation.on", BOOL(is_conversation_on, "true"), NO_EFFECT(WHY_COMPUTED)},
     {"conversation.userMaxCount", COUNT(conversation_count_max, 1, 100000, "1000"),
-     .help = "How many of a user's newest conversations `/conversation/sync` considers."},
+     .help = "How many conversations `/conversation/sync` tells at most. Of more, those with messages "
+             "behind the read position come first, then the newest update; pages end there, too."},
     {"conversation.syncInterval", UNUSED_DURATION, NO_EFFECT(WHY_COMPUTED)},
     {"conversation.syncOnce", UNUSED_COUNT, NO_EFFECT(WHY_COMPUTED)},
     {"conversation.cacheExpire", UNUSED_DURATION, NO_EFFECT(WHY_UNUSED)},

@@ -2,6 +2,7 @@
 
 import json
 import socket
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -273,6 +274,44 @@ class TestWhoIsListed:
         assert api.conversation(name("bob"), five) is None
         api.subscribe(five, name("bob"))
         assert unread(api, name("bob"), five) == (0, 5)
+
+
+@pytest.mark.jingu_only(reason="the reference takes the newest updates, and a message updates nothing")
+class TestMoreThanAreTold:
+    """Of more conversations than `userMaxCount` those are told that somebody wrote in, however old they are."""
+
+    @pytest.fixture
+    def six(self, start_server):
+        api = Api(start_server(conversation={"userMaxCount": 3}))
+        self.peers = [f"peer{number}" for number in range(6)]
+        for peer in self.peers:
+            api.send(b"1", peer, PERSON, from_uid="me")
+            time.sleep(0.003)  # updates in one millisecond have no order
+        return api
+
+    def told(self, api, **asked):
+        return [item["channel_id"] for item in api.conversations("me", **asked)]
+
+    def test_an_old_one_that_was_written_in_comes_before_a_newer_one(self, six):
+        assert self.told(six) == self.peers[:2:-1]
+        for peer in self.peers[:2]:
+            six.send(b"2", "me", PERSON, from_uid=peer)
+        assert sorted(self.told(six)) == [*self.peers[:2], self.peers[5]]
+        assert sorted(self.told(six, version=1)) == self.peers[:2]
+        six.clear_unread("me", self.peers[0])
+        assert sorted(self.told(six)) == [*self.peers[:2], self.peers[5]], "read just now"
+        assert self.told(six, version=1) == [self.peers[1]]
+
+    def test_what_is_excluded_or_known_takes_nobodys_place(self, six):
+        known = "|".join(f"{peer}:1:1" for peer in self.peers[3:])
+        assert self.told(six, last_msg_seqs=known) == self.peers[2::-1]
+
+    def test_pages_go_by_the_update_alone(self, six):
+        pages = [self.told(six, page=1, page_size=2)]
+        six.clear_unread("me", self.peers[5])
+        six.send(b"2", "me", PERSON, from_uid=self.peers[0])
+        pages += [self.told(six, page=page, page_size=2) for page in (2, 3)]
+        assert pages == [self.peers[:3:-1], [self.peers[3]], []]
 
 
 @pytest.mark.jingu_only(reason="a bound of the memory")
