@@ -19,6 +19,7 @@
 #include "edge/api_recents.h"
 #include "edge/api_send.h"
 #include "edge/api_service.h"
+#include "edge/api_stream_old.h"
 #include "edge/api_user.h"
 #include "edge/api_webhook.h"
 
@@ -99,6 +100,8 @@ static const struct api_route routes[] = {
     GET("/channel/whitelist", api_whitelist),
     POST("/message/send", api_send, &api_shape_send, RAW),
     POST("/message/sendbatch", api_send_batch, &api_shape_send_batch, RAW),
+    POST("/streammessage/start", api_stream_start, &api_shape_stream_start, RAW),
+    POST("/streammessage/end", api_stream_end, &api_shape_stream_end, RAW),
     POST("/message/event", api_event, &api_shape_event, RAW),
     POST("/message/eventsync", api_event_sync, &api_shape_event_sync, RAW),
     POST("/messages", api_messages, &api_shape_messages, FIXED),
@@ -109,6 +112,7 @@ static const struct api_route routes[] = {
     GET("/channel/last_message", api_last_message),
     POST("/message/sync", api_command_sync, &api_shape_command_sync, RAW),
     POST("/message/syncack", api_command_ack, &api_shape_command_ack, RAW),
+    GET("/conversations", api_conversations_old),
     POST("/conversations/clearUnread", api_clear_unread, &api_shape_clear_unread, RAW),
     POST("/conversations/setUnread", api_set_unread, &api_shape_set_unread, RAW),
     POST("/conversations/delete", api_delete_conversation, &api_shape_delete_conversation, RAW),

@@ -131,6 +131,7 @@ struct conversation {
     uint64_t own_last_seq;
     uint64_t seq_bound; /* messages up to this one are not wanted */
     uint32_t msg_count;
+    bool is_old; /* in the shape of GET /conversations */
     bool is_begun;
 };
 
@@ -160,6 +161,10 @@ static void begin_conversation(struct conversation *conversation, const struct m
     write_number(json, "channel_type", conversation->name.type);
     write_number(json, "unread", result.unread);
     write_number(json, "timestamp", newest != NULL ? newest->timestamp_s : 0);
+    if (conversation->is_old) {
+        json_text_key(json, "last_message");
+        return;
+    }
     write_number(json, "last_msg_seq", state.last_seq);
     json_text_key(json, "last_client_msg_no");
     json_text_string(json, newest != NULL ? newest->client_msg_no : BYTES_EMPTY);
@@ -172,7 +177,9 @@ static void begin_conversation(struct conversation *conversation, const struct m
 
 static void end_conversation(struct conversation *conversation)
 {
-    json_text_array_end(&conversation->request->json);
+    if (!conversation->is_old) {
+        json_text_array_end(&conversation->request->json);
+    }
     json_text_object_end(&conversation->request->json);
 }
 
@@ -261,6 +268,7 @@ const struct json_shape api_shape_conversation_sync = JSON_SHAPE_OF(struct sync_
 
 struct sync {
     const struct sync_input *input;
+    bool is_old;
     struct known_seq *known;
     uint32_t known_count;
 
@@ -340,6 +348,7 @@ static enum err write_entry(struct http_request *request, const struct conversat
         .end = entry->end,
         .seq_bound = entry->seq_bound,
         .msg_count = clamp_msg_count(sync->input->msg_count),
+        .is_old = sync->is_old,
     };
     return write_recents(&conversation);
 }
@@ -474,6 +483,27 @@ void api_conversation_sync(struct http_request *request)
     sync->known = http_acquire(request, (sync->known_count + 1) * sizeof(*sync->known));
     if (sync->known != NULL) {
         known_seqs_parse(input->last_msg_seqs, sync->known);
+        request->work = sync;
+        http_read_pieces(request, read_sync, read_sync_piece, SYNC_BYTES_FIRST, SYNC_FAILURE);
+    }
+}
+
+/* ---- GET /conversations: http-api 17.3. ---- */
+
+void api_conversations_old(struct http_request *request)
+{
+    const struct bytes uid = http_query(request, "uid");
+    if (!api_check(request, !name_is_blank(uid), "uid cannot be empty") ||
+        !api_check_name(request, uid, "uid")) {
+        return;
+    }
+    struct sync *sync = http_acquire(request, sizeof(*sync));
+    struct sync_input *input = sync != NULL ? http_acquire(request, sizeof(*input)) : NULL;
+    if (input != NULL) {
+        input->uid = uid;
+        input->msg_count = 1;
+        sync->input = input;
+        sync->is_old = true;
         request->work = sync;
         http_read_pieces(request, read_sync, read_sync_piece, SYNC_BYTES_FIRST, SYNC_FAILURE);
     }

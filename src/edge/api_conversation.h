@@ -19,6 +19,7 @@ extern const struct json_shape api_shape_conversation_channels;
 void api_conversation_sync(struct http_request *request);
 void api_conversations_by_channels(struct http_request *request);
 void api_conversation_channels(struct http_request *request);
+void api_conversations_old(struct http_request *request);
 
 /* ---- The arithmetic, for its tests. ---- */
 

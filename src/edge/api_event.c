@@ -47,7 +47,8 @@ const struct json_shape api_shape_event = JSON_SHAPE_OF(struct event_input, even
 
 /* An event on its way. In the request's `work`. */
 struct telling {
-    struct event_input given; /* completed by what is known of the message */
+    struct event_input given;            /* completed by what is known of the message */
+    const struct api_event_order *order; /* NULL: it is /message/event */
     uint8_t channel_area[NAME_PAIR_BYTES_MAX];
     struct bytes type_kept; /* in lower case */
     struct channel_name channel;
@@ -120,7 +121,7 @@ static void answer_event(struct http_request *request, const struct event *event
 /* What the next events of the stream need not say. */
 static void remember(struct http *http, const struct event *event, const struct telling *telling)
 {
-    if (event->is_over) {
+    if (event->is_over && telling->order == NULL) {
         anchors_drop(&http->anchors, event->client_msg_no);
         return;
     }
@@ -144,7 +145,11 @@ static void event_comes_home(struct letter *letter, void *receiver)
     case EVENT_DONE:
     case EVENT_REPEATED:
         remember(http, event, telling);
-        answer_event(request, event, telling);
+        if (telling->order != NULL) {
+            telling->order->answer(request, telling->order);
+        } else {
+            answer_event(request, event, telling);
+        }
         break;
     case EVENT_CLOSED:
         http_answer_error(request, "stream closed");
@@ -284,6 +289,35 @@ static void post_event(struct http_request *request, const struct telling *telli
     event_post(event, &http->mailer, http->options.shards, http->options.shards_count);
 }
 
+/* Its input is given. */
+static void tell(struct http_request *request, struct telling *telling)
+{
+    request->work = telling;
+    const enum event_kind kind = event_kind_of(api_trim(telling->given.event_type));
+    if (find_channel(request, telling, kind) && keep_strings(request, telling)) {
+        post_event(request, telling, kind);
+    }
+}
+
+void api_event_tell(struct http_request *request, const struct api_event_order *order)
+{
+    struct telling *telling = http_acquire(request, sizeof(*telling));
+    if (telling != NULL) {
+        telling->order = order;
+        telling->given = (struct event_input){
+            .channel_id = order->channel_id,
+            .channel_type = order->channel_type,
+            .from_uid = order->from_uid,
+            .message_id = (int64_t)order->message_id,
+            .client_msg_no = order->client_msg_no,
+            .event_id = order->event_id,
+            .event_type = order->event_type,
+            .payload = order->payload,
+        };
+        tell(request, telling);
+    }
+}
+
 void api_event(struct http_request *request)
 {
     const struct event_input *input = request->input;
@@ -295,11 +329,7 @@ void api_event(struct http_request *request)
         return;
     }
     telling->given = *input;
-    request->work = telling;
-    const enum event_kind kind = event_kind_of(api_trim(input->event_type));
-    if (find_channel(request, telling, kind) && keep_strings(request, telling)) {
-        post_event(request, telling, kind);
-    }
+    tell(request, telling);
 }
 
 /* ---- /message/eventsync: http-api 11.2. ---- */

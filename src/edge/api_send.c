@@ -5,6 +5,7 @@
 #include "chat/send.h"
 #include "edge/anchors.h"
 #include "edge/api_checks.h"
+#include "edge/api_stream_old.h"
 #include "store/message_row.h"
 #include "system/crypto.h"
 
@@ -13,6 +14,7 @@
 #define SETTING_STREAM      0x02u /* semantics 0.4 */
 #define MSG_NO_RANDOM_BYTES 16u
 #define MSG_NO_BYTES        (2 * MSG_NO_RANDOM_BYTES + 1)
+#define STREAM_NO_BYTES     (2 * MSG_NO_RANDOM_BYTES)
 #define BATCH_AWAY_MAX      16u /* messages of one batch on their way at once */
 #define FAILURE             "发送消息失败！"
 #define PAYLOAD_FAULT       "the payload is larger than 1048576 bytes"
@@ -28,6 +30,7 @@ struct send_request_input {
     struct header_input header;
     struct bytes client_msg_no;
     int64_t is_stream;
+    struct bytes stream_no;
     struct bytes from_uid;
     struct bytes channel_id;
     uint64_t channel_type;
@@ -48,6 +51,7 @@ static const struct json_field send_fields[] = {
     JSON_FIELD_OF(struct send_request_input, header, JSON_OBJECT, &header_shape),
     JSON_FIELD(struct send_request_input, client_msg_no, JSON_STRING),
     JSON_FIELD(struct send_request_input, is_stream, JSON_INT),
+    JSON_FIELD(struct send_request_input, stream_no, JSON_STRING),
     JSON_FIELD(struct send_request_input, from_uid, JSON_STRING),
     JSON_FIELD(struct send_request_input, channel_id, JSON_STRING),
     JSON_FIELD(struct send_request_input, channel_type, JSON_U8),
@@ -66,6 +70,17 @@ static const struct json_field batch_fields[] = {
 };
 const struct json_shape api_shape_send_batch =
     JSON_SHAPE_OF(struct send_request_input, batch_fields);
+
+static const struct json_field stream_start_fields[] = {
+    JSON_FIELD_OF(struct send_request_input, header, JSON_OBJECT, &header_shape),
+    JSON_FIELD(struct send_request_input, client_msg_no, JSON_STRING),
+    JSON_FIELD(struct send_request_input, from_uid, JSON_STRING),
+    JSON_FIELD(struct send_request_input, channel_id, JSON_STRING),
+    JSON_FIELD(struct send_request_input, channel_type, JSON_U8),
+    JSON_FIELD(struct send_request_input, payload, JSON_PAYLOAD),
+};
+const struct json_shape api_shape_stream_start =
+    JSON_SHAPE_OF(struct send_request_input, stream_start_fields);
 
 static uint8_t header_flags(const struct header_input *header)
 {
@@ -102,6 +117,7 @@ struct order {
     uint32_t expire_s;
     struct bytes payload;
     struct json_strings recipients; /* none: the channel's members */
+    letter_fn *on_home;
 };
 
 /* It comes home with `context`. False: no room. */
@@ -141,22 +157,19 @@ static struct send *send_of(struct letter *letter)
     return CONTAINER_OF(CONTAINER_OF(letter, struct op, letter), struct send, op);
 }
 
-static void answer_sent(struct http_request *request, const struct send *send)
+void api_send_answer(struct http_request *request, struct bytes client_msg_no, uint64_t message_id)
 {
-    if (!http_out_open(request, json_text_string_size(send->client_msg_no) + 128)) {
+    if (!http_out_open(request, json_text_string_size(client_msg_no) + 128)) {
         return;
     }
     struct json_text *json = &request->json;
     json_text_object_begin(json);
     json_text_key(json, "data");
     json_text_object_begin(json);
-    json_text_key(json, "client_msg_no");
-    json_text_string(json, send->client_msg_no);
-    json_text_key(json, "message_id");
-    json_text_unsigned(json, send->message_id);
+    json_text_member_string(json, "client_msg_no", client_msg_no);
+    json_text_member_unsigned(json, "message_id", message_id);
     json_text_object_end(json);
-    json_text_key(json, "status");
-    json_text_unsigned(json, 200);
+    json_text_member_unsigned(json, "status", 200);
     json_text_object_end(json);
     http_answer_out(request, 200, HTTP_JSON_TYPE);
 }
@@ -187,14 +200,14 @@ static void send_comes_home(struct letter *letter, void *receiver)
     } else if (send->recipients != NULL) {
         http_answer_ok(request); /* http-api 8.1: without an id */
     } else {
-        answer_sent(request, send);
+        api_send_answer(request, send->client_msg_no, send->message_id);
     }
     send_release(send);
 }
 
 static void post_or_answer(struct http_request *request, const struct order *order)
 {
-    if (!post_send(request->http, order, send_comes_home, request)) {
+    if (!post_send(request->http, order, order->on_home, request)) {
         http_answer_busy(request);
     }
 }
@@ -211,6 +224,17 @@ static enum err find_channel(struct bytes from_uid, struct channel_name given, u
     return name_internal(from_uid, given.id, given.type, area, &out_channel->id);
 }
 
+static const char *reason_text(enum chat_reason reason)
+{
+    if (reason == CHAT_REASON_BAN) {
+        return "频道已被封禁！";
+    }
+    if (reason == CHAT_REASON_DISBAND) {
+        return "频道已解散！";
+    }
+    return reason == CHAT_REASON_BUSY ? "服务器繁忙！" : FAILURE;
+}
+
 /* ---- /message/send: http-api 8.1. ---- */
 
 static struct order make_order(const struct send_request_input *input)
@@ -222,6 +246,7 @@ static struct order make_order(const struct send_request_input *input)
         .setting = api_flag(input->is_stream) ? SETTING_STREAM : 0,
         .expire_s = (uint32_t)input->expire,
         .payload = input->payload,
+        .on_home = send_comes_home,
     };
 }
 
@@ -289,6 +314,35 @@ static void send_to_people(struct http_request *request, struct order *order)
     }
 }
 
+/* Is it a piece of a stream of the older form? Then it is told. What names a stream that nobody
+ * knows is a message like any other, as it is for the original. */
+static bool is_piece(struct http_request *request, const struct order *order)
+{
+    const struct send_request_input *input = request->input;
+    struct http *http = request->http;
+    const struct channel_name given = {.type = (uint8_t)input->channel_type,
+                                       .id = input->channel_id};
+    uint8_t area[NAME_PAIR_BYTES_MAX];
+    struct channel_name channel;
+    struct anchor anchor;
+    if (name_is_blank(input->stream_no) ||
+        !anchors_find(&http->anchors, api_trim(input->stream_no), http->now_ns, &anchor) ||
+        find_channel(order->from_uid, given, area, &channel) != ERR_OK ||
+        channel.type != anchor.channel.type || !bytes_equal(channel.id, anchor.channel.id)) {
+        return false;
+    }
+    struct bytes msg_no = input->client_msg_no;
+    if (name_is_blank(msg_no)) {
+        uint8_t *made = http_acquire(request, MSG_NO_BYTES);
+        if (made == NULL) {
+            return true;
+        }
+        msg_no = make_msg_no(made);
+    }
+    api_stream_piece(request, &anchor, input->payload, msg_no);
+    return true;
+}
+
 void api_send(struct http_request *request)
 {
     const struct send_request_input *input = request->input;
@@ -304,11 +358,63 @@ void api_send(struct http_request *request)
     const bool has_channel = !name_is_blank(input->channel_id);
     const bool has_people = order.recipients.count > 0;
     if (has_channel && !has_people) {
-        send_to_channel(request, &order);
+        if (!is_piece(request, &order)) {
+            send_to_channel(request, &order);
+        }
     } else if (!has_channel && has_people && api_flag(input->header.sync_once)) {
         send_to_people(request, &order);
     } else {
         http_answer_error(request, "无法处理发送消息请求！");
+    }
+}
+
+/* ---- /streammessage/start: http-api 17.3. ---- */
+
+static void answer_started(struct http_request *request, struct bytes stream_no)
+{
+    if (http_out_open(request, json_text_string_size(stream_no) + 32)) {
+        json_text_object_begin(&request->json);
+        json_text_member_string(&request->json, "stream_no", stream_no);
+        json_text_object_end(&request->json);
+        http_answer_out(request, 200, HTTP_JSON_TYPE);
+    }
+}
+
+static void stream_has_started(struct letter *letter, void *receiver)
+{
+    struct send *send = send_of(letter);
+    struct http_request *request = send->op.context;
+    if (send->reason == CHAT_REASON_SUCCESS) {
+        remember_stream(receiver, send);
+        answer_started(request, send->client_msg_no);
+    } else if (send->reason == CHAT_REASON_SYSTEM_ERROR) {
+        http_answer_failure(request, FAILURE, ERR_IO);
+    } else {
+        http_answer_error(request, reason_text(send->reason)); /* callers read a number from 200 */
+    }
+    send_release(send);
+}
+
+void api_stream_start(struct http_request *request)
+{
+    const struct send_request_input *input = request->input;
+    struct order order = make_order(input);
+    order.setting = SETTING_STREAM;
+    order.on_home = stream_has_started;
+    if (name_is_blank(order.client_msg_no)) {
+        uint8_t *made = http_acquire(request, MSG_NO_BYTES);
+        if (made == NULL) {
+            return;
+        }
+        order.client_msg_no =
+            (struct bytes){.data = make_msg_no(made).data, .size = STREAM_NO_BYTES};
+    }
+    if (api_check(request, !name_is_blank(input->channel_id), "无法处理发送消息请求！") &&
+        api_check(request, input->payload.size <= MESSAGE_PAYLOAD_BYTES_MAX, PAYLOAD_FAULT) &&
+        api_check(request, order.client_msg_no.size <= CLIENT_MSG_NO_BYTES_MAX,
+                  "client_msg_no is longer than 512 bytes") &&
+        api_check_name(request, order.from_uid, "from_uid")) {
+        send_to_channel(request, &order);
     }
 }
 
@@ -334,17 +440,6 @@ struct batch {
     struct batch_fault *faults; /* room for one a uid */
     uint32_t faults_count;
 };
-
-static const char *reason_text(enum chat_reason reason)
-{
-    if (reason == CHAT_REASON_BAN) {
-        return "频道已被封禁！";
-    }
-    if (reason == CHAT_REASON_DISBAND) {
-        return "频道已解散！";
-    }
-    return reason == CHAT_REASON_BUSY ? "服务器繁忙！" : FAILURE;
-}
 
 static void add_fault(struct batch *batch, uint32_t index, const char *reason)
 {

@@ -276,6 +276,39 @@ class TestWhoIsListed:
         assert unread(api, name("bob"), five) == (0, 5)
 
 
+@pytest.mark.jingu_only(reason="an endpoint of version 1, which the reference does not have any more")
+class TestTheListOfVersion1:
+    """GET /conversations (HTTP API 17.3): TangSengDaoDao's server asks for it to this day."""
+
+    def list(self, api, uid):
+        return api.get("/conversations", uid=uid).bare()
+
+    def test_each_conversation_has_its_last_message(self, api, name):
+        group = api.group(name("group"), name("anna"), name("bob"))
+        api.send(b"in the group", group, GROUP, from_uid=name("anna"))
+        api.send(b"first", name("bob"), PERSON, from_uid=name("anna"))
+        api.send(b"second", name("bob"), PERSON, from_uid=name("anna"), client_msg_no="no-2", header={"red_dot": 1})
+        told = {item["channel_id"]: item for item in self.list(api, name("bob"))}
+        assert told.keys() == {group, name("anna")}
+        assert all(item.keys() == {"channel_id", "channel_type", "unread", "timestamp", "last_message"} for item in told.values())
+        newest = api.conversation(name("bob"), name("anna"))
+        assert told[name("anna")] == {"channel_id": name("anna"), "channel_type": PERSON, "unread": 2, "timestamp": newest["timestamp"],
+                                      "last_message": newest["recents"][0]}
+        assert told[group]["unread"] == 1 and told[group]["last_message"]["message_seq"] == 1
+
+    def test_what_was_read_stays_and_what_was_deleted_goes(self, api, name):
+        api.send(b"1", name("bob"), PERSON, from_uid=name("anna"))
+        api.clear_unread(name("bob"), name("anna"))
+        assert [item["unread"] for item in self.list(api, name("bob"))] == [0]
+        api.delete_conversation(name("bob"), name("anna"), PERSON)
+        assert self.list(api, name("bob")) == []
+
+    def test_without_a_user_it_is_refused(self, api):
+        for query in ({}, {"uid": ""}, {"uid": " "}):
+            api.get("/conversations", **query).refused("uid cannot be empty")
+        api.get("/conversations", uid="x" * 513).refused()
+
+
 @pytest.mark.jingu_only(reason="the reference takes the newest updates, and a message updates nothing")
 class TestMoreThanAreTold:
     """Of more conversations than `userMaxCount` those are told that somebody wrote in, however old they are."""
