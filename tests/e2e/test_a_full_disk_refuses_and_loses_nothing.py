@@ -167,3 +167,41 @@ def test_a_stop_on_a_full_disk_ends_in_time(start_server, login, name, small_dis
     (small_disk / "ballast").unlink()
     server.start()
     check([m for m in Api(server).history(name("bob"), anna.uid) if m["client_msg_no"].startswith("n-")], acked)
+
+
+CHANNEL = {"channel_id": "closed", "channel_type": 2}
+UIDS = CHANNEL | {"uids": ["bob"]}
+FAILURES = [
+    ("/user/systemuids_add", {"uids": ["notice"]}, "添加系统账号失败！"),
+    ("/user/systemuids_remove", {"uids": ["notice"]}, "移除系统账号失败！"),
+    ("/channel", CHANNEL, "创建或更新频道失败"),
+    ("/channel/info", CHANNEL, "添加或更新频道信息失败！"),
+    ("/channel/delete", CHANNEL, "更新频道信息失败！"),
+    ("/channel/subscriber_add", CHANNEL | {"subscribers": ["carl"]}, "添加频道失败！"),
+    ("/channel/subscriber_remove_all", CHANNEL, "移除所有订阅者失败！"),
+    ("/channel/blacklist_set", UIDS, "移除所有黑名单失败！"),
+    ("/channel/blacklist_remove_all", CHANNEL, "移除所有黑名单失败！"),
+    ("/channel/whitelist_set", UIDS, "移除所有白明单失败！"),
+    ("/channel/whitelist_remove_all", CHANNEL, "移除所有白名单失败！"),
+]
+
+
+@pytest.mark.timeout(200)
+def test_each_endpoint_says_what_could_not_be_written(start_server, login, name, small_disk):
+    server = start_server(disableEncryption=True, dataDir=str(small_disk / "data"))
+    api, anna = Api(server), login(name("anna"), server)
+    api.group("closed", "anna", "bob")
+    api.post("/user/systemuids_add", {"uids": ["notice"]}).ok()
+    for which in ("blacklist_add", "whitelist_add"):
+        api.edit_list(which, "closed", "bob")
+    take_what_is_free(small_disk)
+    eventually(lambda: anna.say(name("bob"), b"x").reason == 15, within=30 * SCALE)
+
+    for path, body, text in FAILURES:
+        api.post(path, body).refused(text)
+    assert api.get("/channel/whitelist", **CHANNEL).bare()[0]["uid"] == "bob"
+
+    (small_disk / "ballast").unlink()
+    eventually(lambda: anna.say(name("bob"), b"x").reason == 1, within=30 * SCALE)
+    for path, body, _ in FAILURES:
+        api.post(path, body).ok()

@@ -66,6 +66,13 @@ def long_names():
                 yield operation, name, limit
 
 
+def query_names():
+    for operation in OPERATIONS:
+        for parameter in operation.data.get("parameters", []):
+            if parameter["in"] == "query" and not operation.path.startswith("/debug/"):  # those take as long as they are told to
+                yield operation, parameter["name"], DOCUMENT.follow(parameter["schema"])
+
+
 def test_the_document_is_the_one_in_the_tree(api):
     assert api.get("/docs/openapi.json").body == DOCUMENT.data
 
@@ -107,6 +114,14 @@ def test_without_a_field_or_with_null_the_answer_is_a_promised_one(api, operatio
 @pytest.mark.parametrize("operation, name, limit", list(long_names()), ids=title)
 def test_a_name_that_is_too_long_is_refused(api, operation, name, limit):
     operation.ask(api, operation.body["example"] | {name: "x" * (limit + 1)}).refused()
+
+
+@pytest.mark.parametrize("operation, name, schema", list(query_names()), ids=title)
+def test_a_query_that_is_missing_of_another_type_or_too_long_is_answered_as_promised(api, operation, name, schema):
+    rest = {key: value for key, value in operation.query.items() if key != name}
+    others = ["", " ", "x", "-1", "1.5", "99999999999999999999", "\U0001f600", "x" * (schema.get("maxLength", 512) + 1)]
+    for query in (rest, *(rest | {name: value} for value in others)):
+        operation.check(api.call(operation.method.upper(), operation.url, params=query))
 
 
 @pytest.mark.parametrize("operation", POSTS, ids=title)
