@@ -34,6 +34,7 @@ static void task_home(struct task *task)
     if (!script->is_cut_off) {
         task->is_home = true;
         task->home_step = script->world.step;
+        task->home_place = script->home_count++;
     }
 }
 
@@ -302,8 +303,20 @@ static const struct asked *pick_earlier(struct script *script, uint8_t from)
     return NULL;
 }
 
-/* The next send of somebody, to a channel that is his to name. NULL: it was no channel. */
-static struct asked *ask_new(struct script *script, uint8_t from)
+/* The channel that somebody means with a send. CHANNELS_MAX: it was none. */
+static uint32_t mean_channel(struct script *script, uint8_t from)
+{
+    struct model *model = &script->model;
+    struct meaning meaning;
+    mean_any(script, &meaning);
+    const struct model_channel *channel =
+        model_channel_meant(model, from, meaning.type, meaning.id);
+    return channel != NULL ? model_channel_number(model, channel) : CHANNELS_MAX;
+}
+
+/* The next send of somebody, to a channel with this number; CHANNELS_MAX: to any that is his to
+ * name. NULL: it was no channel. */
+static struct asked *ask_new(struct script *script, uint8_t from, uint32_t channel)
 {
     struct model *model = &script->model;
     CHECK(model->asked_count < SENDS_MAX);
@@ -321,15 +334,13 @@ static struct asked *ask_new(struct script *script, uint8_t from)
         asked.channel = earlier->channel;
         asked.flags = chance(script, 90) ? earlier->flags : asked.flags;
     }
-    if (earlier == NULL || chance(script, 10)) {
-        struct meaning meaning;
-        mean_any(script, &meaning);
-        const struct model_channel *channel =
-            model_channel_meant(model, from, meaning.type, meaning.id);
-        if (channel == NULL) {
+    if (channel != CHANNELS_MAX) {
+        asked.channel = channel;
+    } else if (earlier == NULL || chance(script, 10)) {
+        asked.channel = mean_channel(script, from);
+        if (asked.channel == CHANNELS_MAX) {
             return NULL;
         }
-        asked.channel = model_channel_number(model, channel);
     }
     asked.log = (asked.flags & MESSAGE_SYNC_ONCE) != 0 ? LOG_COMMAND : LOG_CHAT;
     model->asked[model->asked_count] = asked;
@@ -369,16 +380,36 @@ static void post(struct script *script, struct send *send, struct mailbox *home,
     send_post(send, mailer, script->world.shards, script->world.options.shards_count);
 }
 
-/* As edge/gate.c does it for a client. */
-static void command_send(struct script *script)
+/* Is anything under way that the connection sent? */
+static bool waits_for_answers(const struct script *script, const struct connection *connection)
 {
-    const uint8_t uid = chance(script, 60) ? (uint8_t)below(script, 6) : UID_NONE;
-    struct connection *connection = command_find_live(script, uid);
-    if (connection == NULL) {
-        return;
+    for (uint32_t i = 0; i < script->tasks_count; i++) {
+        const struct task *task = &script->tasks[i];
+        if (task->kind == TASK_SEND && !task->is_home &&
+            script->model.asked[task->serial].origin == connection->serial) {
+            return true;
+        }
     }
+    return false;
+}
+
+static bool is_changing(const struct script *script, uint32_t channel)
+{
+    for (uint32_t i = 0; i < script->tasks_count; i++) {
+        const struct task *task = &script->tasks[i];
+        if (task->kind == TASK_CHANGE && !task->is_home && task->channel == channel) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* As edge/gate.c does it for a client. */
+static void send_from(struct script *script, struct connection *connection, uint32_t channel)
+{
     struct side *side = world_enter(&script->world, connection->session.id.shard);
-    struct asked *asked = ask_new(script, connection->uid);
+    const bool waits = waits_for_answers(script, connection);
+    struct asked *asked = ask_new(script, connection->uid, channel);
     if (asked == NULL) {
         return; /* reason 16, at the door */
     }
@@ -392,16 +423,72 @@ static void command_send(struct script *script)
         task_home(task);
         return;
     }
+    /* Of one that passed a change of its channel we would not know what was true for it. */
+    task->is_alone = !waits && !is_changing(script, asked->channel);
     struct send *send = make_send(script, asked);
     send->origin = connection->session.id;
+    send->is_alone = task->is_alone;
     send->op.context = task;
     post(script, send, &side->shard.mailbox, &side->shard.mailer);
+}
+
+static void command_send(struct script *script)
+{
+    const uint8_t uid = chance(script, 60) ? (uint8_t)below(script, 6) : UID_NONE;
+    struct connection *connection = command_find_live(script, uid);
+    if (connection != NULL) {
+        send_from(script, connection, CHANNELS_MAX);
+    }
+}
+
+/* So many write before the next turn comes that it has more to begin than it may have time for. */
+#define WRITERS_MIN 4u
+#define WRITERS_MAX 14u
+#define WRITTEN_MAX 3u
+#define TASKS_REST  40u /* for the other commands of a round */
+
+/* Somebody who may write to this group, if one is soon found. */
+static struct connection *find_writer(struct script *script, uint32_t group)
+{
+    const uint32_t members = script->model.channels[group].now.members[LIST_SUBSCRIBER];
+    struct connection *connection = command_find_live(script, UID_NONE);
+    for (uint32_t i = 0; i < 8 && connection != NULL && !set_has(members, connection->uid); i++) {
+        connection = command_find_live(script, UID_NONE);
+    }
+    return connection;
+}
+
+/* A crowd writes at once, to one group or each to whom he likes: most of them one message, some
+ * more than one in one write. */
+static void command_sends_at_once(struct script *script)
+{
+    if (script->tasks_count + WRITERS_MAX * WRITTEN_MAX + TASKS_REST > TASKS_MAX) {
+        return;
+    }
+    struct meaning meaning;
+    mean_group(script, &meaning);
+    struct model *model = &script->model;
+    const bool is_one = chance(script, 70);
+    const uint32_t group =
+        model_channel_number(model, model_channel(model, meaning.type, meaning.id));
+    const uint32_t before = script->tasks_count;
+    for (uint32_t i = WRITERS_MIN + below(script, WRITERS_MAX - WRITERS_MIN + 1); i > 0; i--) {
+        struct connection *connection = find_writer(script, group);
+        if (connection == NULL) {
+            return;
+        }
+        const uint32_t channel = is_one ? group : mean_channel(script, connection->uid);
+        for (uint32_t j = chance(script, 75) ? 1 : 2 + below(script, WRITTEN_MAX - 1); j > 0; j--) {
+            send_from(script, connection, channel);
+        }
+    }
+    script->commands += script->tasks_count - before;
 }
 
 static void command_api_send(struct script *script)
 {
     const uint8_t from = chance(script, 40) ? UID_SYSTEM : (uint8_t)below(script, UIDS_COUNT);
-    struct asked *asked = ask_new(script, from);
+    struct asked *asked = ask_new(script, from, CHANNELS_MAX);
     if (asked == NULL) {
         return;
     }
@@ -712,10 +799,11 @@ void command_any(struct script *script)
         uint32_t weight;
         void (*run)(struct script *script);
     } commands[] = {
-        {60, command_send},       {9, command_api_send}, {3, command_send_to_people},
-        {13, command_change},     {3, command_device},   {2, command_system},
-        {9, command_login},       {3, command_logout},   {8, command_reading},
-        {6, command_acknowledge}, {2, command_forget},   {3, command_time},
+        {60, command_send},         {9, command_api_send}, {3, command_send_to_people},
+        {13, command_change},       {3, command_device},   {2, command_system},
+        {9, command_login},         {3, command_logout},   {8, command_reading},
+        {6, command_acknowledge},   {2, command_forget},   {3, command_time},
+        {3, command_sends_at_once},
     };
     uint32_t total = 0;
     for (uint32_t i = 0; i < COUNT_OF(commands); i++) {

@@ -100,8 +100,35 @@ static void make_rows(struct script *script, struct model_channel *channel,
     }
 }
 
+/* Are they two sends of one connection? */
+static bool is_of_same(const struct script *script, const struct task *a, const struct task *b)
+{
+    const uint32_t origin = script->model.asked[a->serial].origin;
+    return origin != 0 && script->model.asked[b->serial].origin == origin;
+}
+
+static bool is_answered(const struct task *task)
+{
+    return task->is_home && task->reason == CHAT_REASON_SUCCESS;
+}
+
+/* Whose two messages are in one log hears of the first one first. */
+static void check_answers(const struct script *script, const struct task *task)
+{
+    const struct asked *asked = &script->model.asked[task->serial];
+    for (uint32_t i = 0; i < script->tasks_count && is_answered(task); i++) {
+        const struct task *before = &script->tasks[i];
+        if (before->kind == TASK_SEND && before->is_taken && is_answered(before) &&
+            is_of_same(script, before, task)) {
+            const struct asked *other = &script->model.asked[before->serial];
+            CHECK(other->channel != asked->channel || other->log != asked->log ||
+                  before->home_place < task->home_place);
+        }
+    }
+}
+
 /* It is stored: the model has it from now on. */
-static void take_stored(struct script *script, const struct task *task, const struct stored *stored,
+static void take_stored(struct script *script, struct task *task, const struct stored *stored,
                         bool is_delivered)
 {
     struct model *model = &script->model;
@@ -125,6 +152,8 @@ static void take_stored(struct script *script, const struct task *task, const st
         message.must = 0;
     }
     model_append(model, log, &message);
+    check_answers(script, task);
+    task->is_taken = true;
     for (uint32_t i = 0; i < channel->states_count; i++) {
         channel->states[i].is_stored = true;
     }
@@ -203,8 +232,9 @@ static void check_mute(struct script *script, const struct task *task)
     CHECK(is_right);
 }
 
-static void resolve_send(struct script *script, struct task *task)
+static void resolve_one(struct script *script, struct task *task)
 {
+    task->is_resolved = true;
     check_mute(script, task);
     if (task->is_mute) {
         script->counts.refused[task->reason]++;
@@ -230,6 +260,45 @@ static void resolve_send(struct script *script, struct task *task)
     script->counts.refused[task->reason]++;
     if (is_failure) {
         resolve_unknown(script, task);
+    }
+}
+
+/* Somebody who waits for nothing else may pass those who do not wait (shard/intake.h), but nothing
+ * of his own: may the send with this serial, which was asked for later, have been begun before this
+ * one? NULL: no. */
+static struct task *find_passed_by(struct script *script, const struct task *task, uint32_t serial)
+{
+    const struct task *end = &script->tasks[script->tasks_count];
+    const uint32_t channel = script->model.asked[task->serial].channel;
+    for (struct task *later = &script->tasks[task - script->tasks + 1]; later < end; later++) {
+        if (later->kind == TASK_CHANGE && later->channel == channel) {
+            return NULL; /* which is begun in its order */
+        }
+        if (later->kind == TASK_SEND && later->serial == serial) {
+            const bool may_pass = later->is_alone && !later->is_resolved &&
+                                  is_during(task, later->posted_step, STEP_FOR_EVER) &&
+                                  !is_of_same(script, task, later);
+            return may_pass ? later : NULL;
+        }
+    }
+    return NULL;
+}
+
+/* What was asked is begun in that order, but for those who passed: then the log tells. */
+static void resolve_send(struct script *script, struct task *task)
+{
+    const struct asked *asked = &script->model.asked[task->serial];
+    const struct model_channel *channel = &script->model.channels[asked->channel];
+    while (!task->is_resolved && !task->is_alone && !task->is_mute) {
+        const struct stored stored = stored_read_next(script, channel, asked->log);
+        struct task *first = stored.is_found ? find_passed_by(script, task, stored.serial) : NULL;
+        if (first == NULL) {
+            break;
+        }
+        resolve_one(script, first);
+    }
+    if (!task->is_resolved) {
+        resolve_one(script, task);
     }
 }
 

@@ -91,6 +91,7 @@ static void begin_round(struct script *script)
 {
     script->round++;
     script->tasks_count = 0;
+    script->home_count = 0;
     script->is_troubled = false;
     script->wall_min_ms = UINT64_MAX;
     script->wall_max_ms = 0;

@@ -14,7 +14,7 @@
 #include "model/model.h"
 #include "model/world.h"
 
-#define TASKS_MAX       96u
+#define TASKS_MAX       160u
 #define WINDOW_MAX      640u
 #define WINDOW_ACKED    400u /* a client with more than this acknowledges */
 #define RETRY_MS        2000u
@@ -39,10 +39,14 @@ struct task {
     bool is_home;
     uint32_t posted_step;
     uint32_t home_step;
+    uint32_t home_place; /* among all that came home in this round */
 
     /* A send. */
     uint32_t serial;
-    bool is_mute; /* refused at the door, because the sender is mute */
+    bool is_alone;    /* its connection had no other under way; see shard/intake.h */
+    bool is_resolved; /* what became of it is known */
+    bool is_taken;    /* it was stored, and was not before */
+    bool is_mute;     /* refused at the door, because the sender is mute */
     enum chat_reason reason;
     uint64_t message_id;
     uint64_t seq;
@@ -113,6 +117,7 @@ struct script {
     uint32_t round;
     uint32_t tasks_count;
     struct task tasks[TASKS_MAX];
+    uint32_t home_count;
     bool is_troubled; /* something was made to fail in this round */
     bool is_cut_off;  /* the server has ended: what it does now nobody sees */
     uint64_t wall_min_ms;
