@@ -20,7 +20,7 @@ static struct channel **channels_bucket(const struct channels *channels, uint64_
 /* The type is part of a channel's name: it goes into the hash as the last byte. */
 uint64_t channel_name_hash(const struct chat *chat, struct channel_name name)
 {
-    return hash_siphash(&chat->settings->hash_key, name.id) + name.type * 0x9e3779b97f4a7c15ULL;
+    return hash_siphash(&chat->hash_key, name.id) + name.type * 0x9e3779b97f4a7c15ULL;
 }
 
 enum err channels_init(struct channels *channels, struct budget *budget)

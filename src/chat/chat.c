@@ -66,6 +66,7 @@ enum err chat_init(struct chat *chat, const struct chat_options *options)
         .journal = options->journal,
         .readers = options->readers,
         .settings = options->settings,
+        .hash_key = options->settings->hash_key,
         .port = options->port,
         .notices = options->notices,
         .bell = options->bell,
@@ -322,7 +323,7 @@ uint32_t chat_next_version(struct chat *chat)
 
 uint64_t chat_hash(const struct chat *chat, struct bytes uid)
 {
-    return hash_siphash(&chat->settings->hash_key, uid);
+    return hash_siphash(&chat->hash_key, uid);
 }
 
 bool chat_is_system(const struct chat *chat, struct bytes uid)

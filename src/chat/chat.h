@@ -26,7 +26,8 @@ struct bell;
 struct message;
 struct newcomers;
 
-/* What the operator decided; the same for all shards, never changed while they run. */
+/* What the operator decided; the same for all shards. Others may take its place while they run
+ * (server/settings.h), with the same key. */
 struct chat_settings {
     bool is_token_required;        /* tokenAuthOn */
     bool is_visitor_free;          /* customerService.visitorsOn: visitors need no token */
@@ -47,10 +48,11 @@ struct chat_settings {
 /* Private to the chat layer. */
 struct chat {
     struct shard *shard;
-    struct store *store;     /* borrowed */
-    struct journal *journal; /* borrowed */
-    struct readers *readers; /* borrowed */
-    const struct chat_settings *settings;
+    struct store *store;                  /* borrowed */
+    struct journal *journal;              /* borrowed */
+    struct readers *readers;              /* borrowed */
+    const struct chat_settings *settings; /* the shard's thread's alone */
+    struct hash_key hash_key;             /* theirs; readers hash, too */
     const struct session_port *port;
     uint32_t notices;  /* a sum of enum notice: what the back end is told, while this runs */
     struct bell *bell; /* rung when events are committed; borrowed; NULL without notices */

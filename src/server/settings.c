@@ -122,11 +122,13 @@ static void http_arrives(struct letter *letter, void *receiver)
 {
     struct http *http = receiver;
     struct settings *settings = CONTAINER_OF(letter, struct settings_letter, letter)->settings;
-    const uint64_t started_wall_ms = http->options.identity.started_wall_ms;
+    struct http_identity *identity = &http->options.identity;
     http->options.access = settings->access;
     http->options.addresses = settings->addresses;
-    http->options.identity = settings->identity;
-    http->options.identity.started_wall_ms = started_wall_ms;
+    /* The rest of it is as it was at the start, and readers look at it. */
+    identity->manager_uid = settings->identity.manager_uid;
+    identity->manager_address = settings->identity.manager_address;
+    identity->api_url = settings->identity.api_url;
     http->options.online_channel = settings->online_channel;
     take_note(settings);
 }
