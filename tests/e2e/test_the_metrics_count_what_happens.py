@@ -1,11 +1,15 @@
 """The figures at /metrics are those of what has just happened, packet by packet (http-api 14.6)."""
 
+import os
 import re
+from pathlib import Path
 
 import pytest
 
 from harness.api import Api
 from harness.waiting import eventually
+
+REFERENCE = Path(__file__).parents[2] / "docs" / "metrics.md"
 
 pytestmark = pytest.mark.jingu_only(reason="the names are ours")
 
@@ -70,3 +74,24 @@ def test_varz_tells_the_bytes_of_all_packets(quiet_server, login):
     told = Api(quiet_server).get("/varz").bare()
     assert told["in_bytes"] == sum(packets(quiet_server, "received", "_bytes").values()) > 0
     assert told["out_bytes"] == sum(packets(quiet_server, "sent", "_bytes").values()) > 0
+
+
+def reference(exposition: str) -> str:
+    """The table of docs/metrics.md, from the types, helps and labels that are served."""
+    helps = dict(re.findall(r"^# HELP (\S+) (.*)$", exposition, re.M))
+    lines = []
+    for family, kind in re.findall(r"^# TYPE (\S+) (\S+)$", exposition, re.M):
+        series = re.findall(rf"^{family}(?:_bucket|_sum|_count)?{{(.*)}} ", exposition, re.M)
+        labels = sorted({label for text in series for label in re.findall(r'(\w+)="', text)} - {"le"})
+        lines.append(f"| `{family}` | {kind} | {' '.join(f'`{label}`' for label in labels)} | {helps[family]} |\n")
+    return "".join(lines)
+
+
+def test_the_reference_in_the_documents_has_every_figure_and_no_other(quiet_server):
+    """To write the table after a change of the figures: WRITE_REFERENCE=1 tests/e2e/run -k every_figure."""
+    served = reference(Api(quiet_server).get("/metrics").text)
+    told = REFERENCE.read_text()
+    head, rule = told.split("|---|---|---|---|\n")[0], "|---|---|---|---|\n"
+    if "WRITE_REFERENCE" in os.environ:
+        REFERENCE.write_text(head + rule + served)
+    assert REFERENCE.read_text() == head + rule + served
