@@ -423,17 +423,20 @@ static bool is_merging(const struct engine *engine)
     return sum > 0;
 }
 
-/* What stays is what is in use and, while files are merged, a quarter of a megabyte a shard, so
- * that a compaction that opens a file meanwhile finds room for its index: RocksDB takes a refusal
- * there for a broken disk. Else nothing stays: blocks are few by then, but each keeps slabs of the
- * heap with its small parts. */
-#define CACHE_REST_BYTES (256u * KIB)
+/* While files are merged a compaction that opens one finds room for its index: RocksDB takes a
+ * refusal there for a broken disk. Else nothing stays: blocks are few by then, but each keeps slabs
+ * of the heap with its small parts. */
+#define CACHE_MERGING_BYTES (256u * KIB)
 
-void engine_cache_trim(const struct engine *engine, uint64_t cache_bytes)
+/* The largest block, and some of the usual size. */
+#define CACHE_ROOM_BYTES (3 * MIB)
+
+void engine_cache_trim(const struct engine *engine, uint64_t cache_bytes, enum cache_rest kept)
 {
     const uint64_t shards = 1ull << cache_shard_bits(cache_bytes);
-    const uint64_t spare = is_merging(engine) ? CACHE_REST_BYTES * shards : 0;
-    const uint64_t rest = 2 * engine_cache_pinned(engine) + spare;
+    uint64_t spare = is_merging(engine) ? CACHE_MERGING_BYTES : 0;
+    spare = kept == CACHE_KEEPS_ROOM ? CACHE_ROOM_BYTES : spare;
+    const uint64_t rest = 2 * engine_cache_pinned(engine) + spare * shards;
     if (rest < cache_bytes) {
         rocksdb_cache_set_capacity(engine->cache, rest);
         rocksdb_cache_set_capacity(engine->cache, cache_bytes);

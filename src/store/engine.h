@@ -72,9 +72,13 @@ MUST_USE enum err engine_error(char *error, struct store_fault *out_fault);
 uint64_t engine_cache_usage(const struct engine *engine);
 uint64_t engine_cache_pinned(const struct engine *engine);
 
-/* Gives up what is not in use of the cache, whose limit `cache_bytes` is. Nobody reads or writes
- * meanwhile, or a large block might be refused. */
-void engine_cache_trim(const struct engine *engine, uint64_t cache_bytes);
+enum cache_rest {
+    CACHE_KEEPS_NOTHING, /* nobody reads or writes meanwhile: a block might be refused */
+    CACHE_KEEPS_ROOM,    /* for the blocks that somebody may need just now */
+};
+
+/* Gives up what is not in use of the cache, whose limit `cache_bytes` is. */
+void engine_cache_trim(const struct engine *engine, uint64_t cache_bytes, enum cache_rest kept);
 
 /* New read options for an iterator; the caller destroys them. */
 rocksdb_readoptions_t *engine_read_options(enum store_wait wait);

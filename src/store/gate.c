@@ -41,10 +41,21 @@ void gate_close(struct gate *gate)
     monitor_leave(&gate->monitor);
 }
 
-bool gate_pause(struct gate *gate)
+bool gate_pause(struct gate *gate, uint32_t wait_ms)
 {
-    uint32_t nobody = 0;
-    return atomic_compare_exchange_strong(&gate->guests, &nobody, GATE_PAUSED);
+    for (;;) {
+        uint32_t guests = 0;
+        if (atomic_compare_exchange_strong(&gate->guests, &guests, GATE_PAUSED)) {
+            return true;
+        }
+        if (wait_ms == 0 || (guests & GATE_CLOSED) != 0) {
+            return false;
+        }
+        wait_ms--;
+        monitor_enter(&gate->monitor);
+        monitor_wait_ms(&gate->monitor, 1);
+        monitor_leave(&gate->monitor);
+    }
 }
 
 void gate_resume(struct gate *gate)

@@ -35,8 +35,9 @@ void gate_shut(struct gate *gate);
 /* Shuts the gate, and waits until those inside have left. */
 void gate_close(struct gate *gate);
 
-/* False: somebody is inside, or the gate is closed. One thread at a time. */
-MUST_USE bool gate_pause(struct gate *gate);
+/* Looks every millisecond for at most `wait_ms`. False: somebody was inside each time, or the gate
+ * is closed. One thread at a time. */
+MUST_USE bool gate_pause(struct gate *gate, uint32_t wait_ms);
 void gate_resume(struct gate *gate);
 
 /* False: it is closed. */

@@ -6,6 +6,10 @@
 #define REST_CACHE_BYTES     (64ull * 1024)
 #define REST_LASTS_BYTES     (64ull * 1024)
 
+/* Who reads all the time, as the thread of the webhooks while it goes through a long outbox, is
+ * still outside for a moment between two reads. */
+#define REST_PAUSE_MS 100u
+
 static uint64_t memtables_bytes(struct store *store)
 {
     if (!gate_enter(&store->gate)) {
@@ -26,19 +30,28 @@ static uint64_t rest_memtables(struct store *store)
     return before > after ? before - after : 0;
 }
 
-/* While nobody is inside: what is in use would stay, and a reader who needs a large block in just
- * this moment would be refused. */
-static void rest_caches(struct store *store, bool is_flushed, struct store_rest *rest)
+static void rest_blocks(struct store *store, enum cache_rest kept, struct store_rest *rest)
 {
-    if (!gate_pause(&store->gate)) {
-        return; /* busy, or closed; there is a next time */
-    }
     const uint64_t before = engine_cache_usage(&store->engine);
     if (before >= REST_CACHE_BYTES) {
-        engine_cache_trim(&store->engine, store->options.cache_bytes);
+        engine_cache_trim(&store->engine, store->options.cache_bytes, kept);
         const uint64_t after = engine_cache_usage(&store->engine);
         rest->cache_bytes = before > after ? before - after : 0;
     }
+}
+
+/* While nobody is inside: what is in use would stay, and a reader who needs a large block in just
+ * this moment would be refused. If somebody always is, room for large blocks stays. */
+static void rest_caches(struct store *store, bool is_flushed, struct store_rest *rest)
+{
+    if (!gate_pause(&store->gate, REST_PAUSE_MS)) {
+        if (gate_enter(&store->gate)) {
+            rest_blocks(store, CACHE_KEEPS_ROOM, rest);
+            gate_leave(&store->gate);
+        }
+        return;
+    }
+    rest_blocks(store, CACHE_KEEPS_NOTHING, rest);
     if (is_flushed) { /* it knows what was in the memtable, and that is empty now */
         seq_cache_forget(&store->owns);
         rest->owns_bytes = seq_cache_bytes(&store->owns);

@@ -26,13 +26,14 @@ TEST(a_pause_begins_only_when_nobody_is_inside_and_guests_wait_for_its_end)
 {
     struct gate gate;
     gate_init(&gate);
-    CHECK(!gate_pause(&gate)); /* closed */
+    CHECK(!gate_pause(&gate, 1000)); /* closed */
     gate_open(&gate);
     CHECK(gate_enter(&gate));
-    CHECK(!gate_pause(&gate));
+    CHECK(!gate_pause(&gate, 0));
+    CHECK(!gate_pause(&gate, 2));
     gate_leave(&gate);
 
-    CHECK(gate_pause(&gate));
+    CHECK(gate_pause(&gate, 0));
     struct guest guest = {.gate = &gate};
     struct thread thread;
     CHECK_OK(thread_start(&thread, "guest", guest_run, &guest));
@@ -181,6 +182,57 @@ TEST(a_store_at_rest_keeps_no_block_that_nobody_uses)
     const uint64_t bytes_before = bytes;
     CHECK_OK(store_read_messages(fixture.store, STORE_MAY_BLOCK, &range));
     CHECK_EQ(bytes, 2 * bytes_before);
+    fixture_close(&fixture);
+    fixture_deinit(&fixture);
+}
+
+/* A guest of the store for as long as it reads, who has it rest meanwhile. */
+struct restless {
+    struct store *store;
+    uint64_t cached_bytes; /* before that */
+};
+
+static bool rest_while_inside(void *context, const struct message_view *view, struct bytes row)
+{
+    (void)view;
+    (void)row;
+    struct restless *restless = context;
+    struct store_memory memory;
+    store_memory(restless->store, &memory);
+    restless->cached_bytes = memory.cache_bytes;
+    struct store_rest rest;
+    store_rest(restless->store, &rest);
+    return false;
+}
+
+TEST(a_store_that_somebody_always_reads_keeps_no_more_blocks_than_he_may_need)
+{
+    struct fixture fixture;
+    fixture_init(&fixture);
+    fixture.options.cache_bytes = 12ull * 1024 * 1024;
+    fixture_open(&fixture);
+    append(&fixture, 1, 4000);
+    CHECK_OK(store_flush(fixture.store));
+    uint64_t bytes = 0;
+    struct message_range range = {
+        .log = chat,
+        .seq_min = 1,
+        .seq_max = 4000,
+        .order = MESSAGES_OLDEST_ASCENDING,
+        .count_max = 4000,
+        .bytes_max = UINT32_MAX,
+        .visit = pass,
+        .context = &bytes,
+    };
+    CHECK_OK(store_read_messages(fixture.store, STORE_MAY_BLOCK, &range));
+    struct restless restless = {.store = fixture.store};
+    range.visit = rest_while_inside;
+    range.context = &restless;
+    CHECK_OK(store_read_messages(fixture.store, STORE_MAY_BLOCK, &range));
+    CHECK(restless.cached_bytes > 6ull * 1024 * 1024);
+    struct store_memory memory;
+    store_memory(fixture.store, &memory);
+    CHECK(memory.cache_bytes < 4ull * 1024 * 1024);
     fixture_close(&fixture);
     fixture_deinit(&fixture);
 }
