@@ -2,6 +2,7 @@
 
 #include "base/assert.h"
 #include "chat/newcomers.h"
+#include "chat/send.h"
 #include "memory/allocator.h"
 #include "shard/bell.h"
 #include "store/message_id.h"
