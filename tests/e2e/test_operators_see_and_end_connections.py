@@ -314,5 +314,5 @@ class TestTheManagersPort:
 
 
 def test_old_endpoints_are_told_to_be_gone(api):
-    for path in ("/event", "/stream/open", "/streammessage/start", "/user/systemuid_add", "/conversations/sync"):
+    for path in ("/event", "/stream/open", "/stream/start", "/user/systemuid_add", "/conversations/sync"):
         assert api.post(path, {}).status == 404
