@@ -271,6 +271,7 @@ struct sync {
     bool is_old;
     struct known_seq *known;
     uint32_t known_count;
+    uint32_t searches; /* ends of logs that memory did not have */
 
     /* What is told in pieces. */
     struct conversation_list list;
@@ -316,11 +317,22 @@ static bool find_bound(const struct sync *sync, const struct conversation_entry 
     return true;
 }
 
+/* A list that meets many logs whose end is not known gets help with the rest of them. */
+static void note_search(struct http_request *request, struct log_ref log)
+{
+    struct sync *sync = request->work;
+    if (sync->searches < FORERUNNER_WORTH_IT &&
+        !store_knows_log_end(request->http->options.store, log) &&
+        ++sync->searches == FORERUNNER_WORTH_IT) {
+        forerunner_start(&request->http->forerunner, sync->input->uid);
+    }
+}
+
 /* Is there anything beyond its bound? Of a long list most have nothing. */
 static enum err entry_is_wanted(void *context, struct conversation_entry *entry,
                                 bool *out_is_wanted)
 {
-    const struct http_request *request = context;
+    struct http_request *request = context;
     const struct sync *sync = request->work;
     const struct channel_name seen = {
         .type = entry->name.type,
@@ -330,6 +342,7 @@ static enum err entry_is_wanted(void *context, struct conversation_entry *entry,
         return ERR_OK;
     }
     const struct log_ref log = {.channel = entry->row.channel, .kind = LOG_CHAT};
+    note_search(request, log);
     const enum err err = store_log_end(request->http->options.store, log, &entry->end);
     *out_is_wanted = err == ERR_OK && entry->end.last_seq > entry->seq_bound;
     return err;

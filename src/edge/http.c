@@ -251,6 +251,7 @@ static void turn(struct http *http)
 static bool is_done(const struct http *http)
 {
     return http->is_draining && http->suspended_count == 0 &&
+           !forerunner_is_away(&http->forerunner) &&
            (http->requests_count == 0 || http->now_ns >= http->drained_by_ns);
 }
 
@@ -335,6 +336,8 @@ enum err http_start(struct http *http, const struct http_options *options)
     if (err != ERR_OK) {
         goto fail_mailbox;
     }
+    forerunner_init(&http->forerunner, options->store, options->readers, &http->mailbox,
+                    http->options.limits.conversations_max);
     http->peers.loop = &http->loop;
     http->peers.slot = http->options.slot;
     err =

@@ -31,6 +31,7 @@
 #include "edge/api.h"
 #include "edge/api_access.h"
 #include "edge/command_syncs.h"
+#include "edge/forerunner.h"
 #include "edge/http_peers.h"
 #include "memory/budget.h"
 #include "shard/mailbox.h"
@@ -169,7 +170,8 @@ struct http {
     struct list readings_waiting;  /* requests whose reading waits for its turn */
     struct list readings_roomless; /* and whose answer there is no room for now */
     uint32_t readings_away;
-    struct thread slow_thread; /* of the one slow page that is being written */
+    struct forerunner forerunner; /* of a long list of conversations */
+    struct thread slow_thread;    /* of the one slow page that is being written */
     bool is_slow_busy;
     uint32_t requests_count;  /* from their first line to their last byte */
     uint32_t suspended_count; /* of them, with others */

@@ -88,6 +88,11 @@ void readers_ask(struct readers *readers, struct reading *reading)
     monitor_leave(&readers->monitor);
 }
 
+uint32_t readers_waiting(const struct readers *readers)
+{
+    return atomic_load_explicit(&readers->waiting_count, memory_order_relaxed);
+}
+
 uint64_t readers_asked(const struct readers *readers)
 {
     return atomic_load_explicit(&readers->asked_count, memory_order_relaxed);

@@ -28,8 +28,8 @@ struct readers {
     struct letter *first; /* oldest first */
     struct letter *last;
     bool is_stopping;
-    uint32_t waiting_count;
-    _Atomic uint64_t asked_count; /* since the start */
+    _Atomic uint32_t waiting_count; /* changed with the monitor only */
+    _Atomic uint64_t asked_count;   /* since the start */
     uint32_t threads_count;
     struct thread threads[READERS_MAX];
 };
@@ -41,6 +41,9 @@ void readers_stop(struct readers *readers);
 
 /* From any thread. */
 void readers_ask(struct readers *readers, struct reading *reading);
+
+/* Readings that no thread has begun. Any thread. */
+uint32_t readers_waiting(const struct readers *readers);
 
 /* Readings asked for since the start. Any thread. */
 uint64_t readers_asked(const struct readers *readers);

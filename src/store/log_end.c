@@ -130,6 +130,12 @@ enum err store_log_end(struct store *store, struct log_ref log, struct log_end *
     return err;
 }
 
+bool store_knows_log_end(const struct store *store, struct log_ref log)
+{
+    struct log_end end;
+    return end_find(&store->lasts, log, &end);
+}
+
 /* ---- Both logs of a channel. ---- */
 
 /* Are both ends known? */

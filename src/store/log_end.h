@@ -28,6 +28,9 @@ struct log_end {
 /* As everything that was committed made it. May block. Errors as in read.h. */
 MUST_USE enum err store_log_end(struct store *store, struct log_ref log, struct log_end *out_end);
 
+/* Does memory have it, at this moment? */
+bool store_knows_log_end(const struct store *store, struct log_ref log);
+
 /* The last seq of both logs of a channel, by enum log_kind; 0: the log is empty. */
 MUST_USE enum err store_log_ends(struct store *store, enum store_wait wait,
                                  struct channel_ref channel, uint64_t out_seq[LOG_KINDS_COUNT]);

@@ -247,7 +247,11 @@ static enum err visit_directory(struct scan *scan, const struct directory_page *
         }
         log_end_prefetch(&scan->store->lasts,
                          (struct log_ref){.channel = place.row.channel, .kind = LOG_CHAT});
-        rocksdb_iter_next(scan->rows);
+        if (page->is_descending) {
+            rocksdb_iter_prev(scan->rows);
+        } else {
+            rocksdb_iter_next(scan->rows);
+        }
         const struct channel_name channel = {.type = place.type,
                                              .id = {.data = place.id, .size = place.id_size}};
         if (!page->visit(page->context, channel, &place.row)) {
@@ -263,6 +267,7 @@ enum err store_read_directory(struct store *store, enum store_wait wait,
     ASSERT(page->count_max > 0);
     struct key after;
     const bool has_after = page->after.type != 0;
+    ASSERT(!has_after || !page->is_descending);
     const struct directory_key after_key = {.uid = page->uid, .channel = page->after};
     enum err err = has_after ? key_of_directory(&after, &after_key) : ERR_OK;
     if (err != ERR_OK) {
@@ -277,7 +282,11 @@ enum err store_read_directory(struct store *store, enum store_wait wait,
     if (err != ERR_OK) {
         return err;
     }
-    scan_begin_after(&scan, &after, has_after);
+    if (page->is_descending) {
+        rocksdb_iter_seek_to_last(scan.rows);
+    } else {
+        scan_begin_after(&scan, &after, has_after);
+    }
     return scan_close(&scan, visit_directory(&scan, page));
 }
 

@@ -115,6 +115,7 @@ typedef bool store_directory_fn(void *context, struct channel_name channel,
 struct directory_page {
     struct bytes uid;
     struct channel_name after; /* the last channel of the page before; type 0: from the beginning */
+    bool is_descending;        /* from the end, in the opposite order; without `after` */
     uint32_t count_max;        /* above 0 */
     store_directory_fn *visit;
     void *context;

@@ -188,7 +188,7 @@ static void start_store(struct http_fixture *fixture)
         .path = data,
         .cache_bytes = 4 * 1024 * 1024,
         .memtables_bytes = 4 * 1024 * 1024,
-        .filters_bytes = 256 * 1024,
+        .filters_bytes = 1024 * 1024,
         .files_open_max = 64,
         .threads_count = 2,
         .is_new_allowed = true,

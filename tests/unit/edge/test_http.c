@@ -801,6 +801,32 @@ TEST(conversations_show_what_is_unread)
     http_fixture_deinit(&fixture);
 }
 
+TEST(a_long_list_is_the_same_when_no_end_of_a_log_is_known)
+{
+    static struct http_fixture fixture;
+    static char before[FIXTURE_ANSWER_BYTES];
+    static const char question[] = "{\"uid\":\"u\",\"msg_count\":1}";
+    http_fixture_init(&fixture);
+    http_fixture_start(&fixture);
+    for (uint32_t i = 0; i < 3 * FORERUNNER_WORTH_IT; i++) {
+        char peer[16];
+        snprintf(peer, sizeof(peer), "p%u", i);
+        send_person(&fixture, peer, "u", "m1");
+    }
+    CHECK_EQ(http_fixture_call(&fixture, "POST", "/conversation/sync", question), 200);
+    snprintf(before, sizeof(before), "%s", http_fixture_body(&fixture));
+    for (uint32_t round = 0; round < 3; round++) {
+        struct store_rest rest = {.lasts_bytes = 0};
+        while (rest.lasts_bytes == 0) { /* it rests only while nobody is inside */
+            store_rest(fixture.store, &rest);
+        }
+        CHECK_POST(&fixture, "/conversation/sync", question, before);
+    }
+    CHECK_EQ(http_fixture_call(&fixture, "POST", "/conversation/sync", question), 200);
+    http_fixture_stop(&fixture);
+    http_fixture_deinit(&fixture);
+}
+
 TEST(a_sync_by_channels_answers_each_in_order)
 {
     static struct http_fixture fixture;

@@ -270,6 +270,37 @@ TEST(a_users_conversations_are_its_own_and_come_page_by_page)
     fixture_deinit(&fixture);
 }
 
+TEST(conversations_are_read_from_the_end_too)
+{
+    static const char *const ids[] = {"a", "ab", "b"};
+    static struct conversations found;
+    struct fixture fixture;
+    fixture_init(&fixture);
+    fixture_open(&fixture);
+    for (uint32_t i = 0; i < 3; i++) {
+        const struct directory_row row = {.flags = DIRECTORY_FLAG_CHAT, .read_seq = i};
+        const struct directory_key key = {.uid = BYTES_OF("alice"),
+                                          .channel = {.type = 2, .id = bytes_of_string(ids[i])}};
+        const struct directory_key other = {.uid = BYTES_OF("alice2"), .channel = key.channel};
+        CHECK_OK(store_batch_put_directory(fixture.batch, &key, &row));
+        CHECK_OK(store_batch_put_directory(fixture.batch, &other, &row));
+    }
+    fixture_commit(&fixture);
+    const struct directory_page page = {.uid = BYTES_OF("alice"),
+                                        .is_descending = true,
+                                        .count_max = 2,
+                                        .visit = collect_conversation,
+                                        .context = &found};
+    CHECK_OK(store_read_directory(fixture.store, STORE_MAY_BLOCK, &page));
+    CHECK_EQ(found.count, 2);
+    for (uint32_t i = 0; i < 2; i++) {
+        CHECK_BYTES(((struct bytes){.data = found.names[i].id, .size = found.names[i].id_size}),
+                    bytes_of_string(ids[2 - i]));
+        CHECK_EQ(found.rows[i].read_seq, 2 - i);
+    }
+    fixture_deinit(&fixture);
+}
+
 TEST(users_and_their_devices_are_found_again)
 {
     struct fixture fixture;
