@@ -6,7 +6,7 @@ import pytest
 
 from harness.api import Api
 from harness.packets import Flag, Kind
-from harness.server import REFERENCE, STOP_LIMIT
+from harness.server import REFERENCE, START_LIMIT, STOP_LIMIT
 
 
 def test_messages_members_and_tokens_survive(start_server, login, name):
@@ -130,7 +130,7 @@ def test_what_is_not_stored_is_gone_and_leaves_no_hole(start_server, login, name
 class TestADirectoryThatIsNotOurs:
     def refuses(self, server):
         server.launch()
-        code = server.process.wait(20)
+        code = server.process.wait(START_LIMIT)
         server.process = None
         assert code != 0
         return server.log_tail()

@@ -43,22 +43,22 @@ def test_the_silent_get_it_again_unchanged_a_limited_number_of_times(impatient, 
     flagless.acknowledge(flagless_message)
     was_prompt = time.monotonic() - asked < INTERVAL / 2
     first_late = late.receive()
-    again_late = late.receive(within=INTERVAL * 4 * SCALE)
+    again_late = late.receive()
     late.acknowledge(again_late)
-    watch = (INTERVAL + 1) * (MAX_COUNT + 2) * SCALE
-    until = time.monotonic() + watch
-    copies = {client: collect(client, max(0.05, until - time.monotonic()) if client is silent else 0.3)
-              for client in (silent, silent_ws, prompt, late, flagless)}
+    was_late_prompt = time.monotonic() - asked < INTERVAL * 2
+    copies = {client: [client.receive() for _ in range(1 + 1 + MAX_COUNT)] for client in (silent, silent_ws)}
+    copies[silent] += collect(silent, INTERVAL * 3)
+    copies[silent_ws] += collect(silent_ws, 0.3)
+    copies |= {client: collect(client, 0.3) for client in (prompt, late, flagless)}
 
     for client in (silent, silent_ws):
         stored = [packet for packet in copies[client] if packet.plain == b"please acknowledge"]
-        assert 2 <= len(stored) <= 1 + MAX_COUNT
         assert len(stored) == 1 + MAX_COUNT, f"asked {MAX_COUNT} times more, got {len(stored) - 1}"
         assert len({packet.raw for packet in stored}) == 1, "a resend is byte-identical"
         assert [packet.plain for packet in copies[client]].count(b"never again") == 1
     assert copies[prompt] == [] or not was_prompt
     assert again_late.raw == first_late.raw
-    assert len(copies[late]) < MAX_COUNT - 1, "an acknowledgement ends it, but for one that it may have met on the way"
+    assert len(copies[late]) < MAX_COUNT - 1 or not was_late_prompt, "an acknowledgement ends it, but for one that it may have met on the way"
     assert copies[flagless] == [] or not was_prompt, "Go clients send RECVACK without flags"
     texts = []
     while True:
@@ -87,7 +87,7 @@ def test_each_session_answers_for_itself(impatient, login, name):
     anna.tell(phone.uid, b"to both")
     assert phone.receive().plain == laptop.receive().plain == b"to both"
     was_prompt = time.monotonic() - asked < INTERVAL / 2
-    laptop.acknowledge(laptop.receive(within=INTERVAL * 4 * SCALE))
+    laptop.acknowledge(laptop.receive())
     assert collect(phone, 0.2) == [] or not was_prompt
 
 
@@ -96,7 +96,7 @@ def test_my_own_copy_wants_an_answer_too(impatient, login, name):
     laptop = login(name("anna"), impatient, acknowledges=False, device_flag=2)
     phone.tell(name("bob"), b"mine")
     first = laptop.receive()
-    again = laptop.receive(within=INTERVAL * 4 * SCALE)
+    again = laptop.receive()
     assert again.raw == first.raw
     laptop.acknowledge(again)
 
@@ -108,7 +108,7 @@ def test_an_acknowledgement_of_something_else_does_not_count(impatient, login, n
     message = bob.receive()
     message.message_id += 1
     bob.acknowledge(message)
-    assert bob.receive(within=INTERVAL * 4 * SCALE).plain == b"one"
+    assert bob.receive().plain == b"one"
 
 
 def test_one_that_is_given_up_before_one_that_was_acknowledged_does_no_harm(impatient, login, name):
@@ -117,10 +117,14 @@ def test_one_that_is_given_up_before_one_that_was_acknowledged_does_no_harm(impa
     anna.tell(bob.uid, b"never acknowledged")
     first = bob.receive()
     for _ in range(MAX_COUNT):
-        assert bob.receive(within=INTERVAL * 4 * SCALE).raw == first.raw
+        assert bob.receive().raw == first.raw
+    asked = time.monotonic()
     anna.tell(bob.uid, b"acknowledged")
     bob.acknowledge(bob.receive())
-    assert collect(bob, INTERVAL * 3) == [], "it was sent often enough"
+    was_prompt = time.monotonic() - asked < INTERVAL / 2
+    again = collect(bob, INTERVAL * 3)
+    assert first.raw not in [packet.raw for packet in again], "it was sent often enough"
+    assert again == [] or not was_prompt
     bob.ping()
     assert anna.tell(bob.uid, b"and on").message_seq == 3
 

@@ -1,6 +1,7 @@
 #include "http_fixture.h"
 
 #include "store/store.h"
+#include "system/futex.h"
 
 #include <arpa/inet.h>
 #include <ftw.h>
@@ -31,6 +32,7 @@ static bool port_push(struct chat *chat, struct session *session, const struct p
     (void)chat;
     (void)push;
     atomic_fetch_add(&test_session_of(session)->pushes, 1);
+    futex_wake(&test_session_of(session)->pushes);
     return true;
 }
 

@@ -850,6 +850,14 @@ TEST(a_sync_by_channels_answers_each_in_order)
     http_fixture_deinit(&fixture);
 }
 
+static void wait_for_another_millisecond(void)
+{
+    const uint64_t now_ms = clock_wall_ms();
+    while (clock_wall_ms() <= now_ms) {
+        usleep(100);
+    }
+}
+
 TEST(of_too_many_conversations_the_newest_are_shown)
 {
     static struct http_fixture fixture;
@@ -860,7 +868,7 @@ TEST(of_too_many_conversations_the_newest_are_shown)
     for (uint32_t i = 0; i < 25; i++) {
         snprintf(body, sizeof(body), "p%02u", (i * 7) % 25); /* not in the order of their names */
         send_person(&fixture, "u1", body, "m");
-        usleep(2000); /* their times differ */
+        wait_for_another_millisecond(); /* their times differ */
     }
 
     CHECK_EQ(http_fixture_call(&fixture, "POST", "/conversation/sync",
