@@ -65,11 +65,17 @@ static void own_push(struct mailbox *mailbox, struct letter *letter)
 
 void mailer_post(struct mailer *mailer, struct mailbox *mailbox, struct letter *letter)
 {
-    if (mailbox == mailer->own) {
+    /* While something of others waits, it goes behind that: all that is in the list of one's own is
+     * older than what is on the stack. */
+    const bool is_own = mailbox == mailer->own;
+    if (is_own && atomic_load_explicit(&mailbox->top, memory_order_relaxed) == NULL) {
         own_push(mailbox, letter);
         return;
     }
     mailbox_push(mailbox, letter);
+    if (is_own) {
+        return; /* who posts is awake */
+    }
     for (uint32_t i = 0; i < mailer->wakes_count; i++) {
         if (mailer->wakes[i] == mailbox) {
             return;
@@ -123,7 +129,7 @@ static uint32_t receive_all(const struct mailbox *mailbox, struct letter *oldest
 
 uint32_t mailbox_drain(struct mailbox *mailbox)
 {
-    struct letter *own = mailbox->own_first;
+    struct letter *own = mailbox->own_first; /* before the others; see mailer_post */
     struct letter *others = others_take(mailbox);
     mailbox->own_first = NULL;
     const uint32_t count = receive_all(mailbox, own);

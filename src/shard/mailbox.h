@@ -8,8 +8,8 @@
  * belongs to a pool or budget of its sender, who gets it back as the reply.
  *
  * Promises:
- *   (1) letters of one sender are received in the order they were posted, if it posts all of
- *       them by its mailer or none;
+ *   (1) letters of one sender are received in the order they were posted; what a receiver posts
+ *       to itself, in its place among those of others that have come before and after;
  *   (2) whatever the sender wrote before posting, the receiver sees;
  *   (3) a letter posted to a sleeping thread wakes it, at the latest when the
  *       sender ends its turn (mailer_flush).

@@ -158,3 +158,35 @@ TEST(what_one_posts_to_oneself_needs_no_waking_and_waits_for_the_next_turn)
     CHECK(mailbox_may_sleep(&desk.mailbox));
     mailbox_close(&desk.mailbox);
 }
+
+static uint32_t places[4];
+static uint32_t places_count;
+
+static void place_receive(struct letter *letter, void *receiver)
+{
+    (void)receiver;
+    places[places_count++] = CONTAINER_OF(letter, struct note, letter)->number;
+}
+
+TEST(what_one_posts_to_oneself_overtakes_nobody_and_is_overtaken_by_nobody)
+{
+    static struct desk desk;
+    struct mailer mailer = {.own = &desk.mailbox};
+    struct mailer others = {.wakes_count = 0};
+    struct note notes[COUNT_OF(places)];
+    CHECK_OK(mailbox_open(&desk.mailbox, &desk));
+    for (uint32_t round = 0; round < 16; round++) {
+        places_count = 0;
+        for (uint32_t i = 0; i < COUNT_OF(notes); i++) {
+            notes[i] = (struct note){.letter = {.receive = place_receive}, .number = i};
+            const bool is_own = (round >> i & 1) != 0;
+            mailer_post(is_own ? &mailer : &others, &desk.mailbox, &notes[i].letter);
+        }
+        mailer_flush(&others);
+        CHECK_EQ(mailbox_drain(&desk.mailbox), COUNT_OF(notes));
+        for (uint32_t i = 0; i < COUNT_OF(notes); i++) {
+            CHECK_EQ(places[i], i);
+        }
+    }
+    mailbox_close(&desk.mailbox);
+}
