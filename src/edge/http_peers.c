@@ -49,7 +49,7 @@ struct http_peer *http_peers_add(struct http_peers *peers, int fd, uint64_t now_
     }
     peers->free_first = peer->next_free;
     peers->count++;
-    *peer = (struct http_peer){.fd = fd, .since_ns = now_ns};
+    *peer = (struct http_peer){.fd = fd, .opened_ns = now_ns, .since_ns = now_ns};
     return peer;
 }
 
@@ -79,6 +79,13 @@ void http_peer_was_served(struct http_peer *peer, uint64_t now_ns)
         peer->is_busy = false;
         peer->since_ns = now_ns;
     }
+}
+
+bool http_peer_has_had_its_turn(const struct http_peers *peers, const struct http_peer *peer,
+                                uint64_t now_ns)
+{
+    return peer != NULL && peers->count >= peers->full_count &&
+           now_ns - peer->opened_ns >= HTTP_TURN_MS * NS_PER_MS;
 }
 
 void http_peers_on_event(struct http_peers *peers, uint64_t cookie)

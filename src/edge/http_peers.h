@@ -11,6 +11,9 @@
  *     ended, whatever it sends meanwhile; when three quarters of the places are taken, already
  *     after HTTP_PRESSED_MS, and when all are, so that nobody else is let in, after HTTP_FULL_MS:
  *     a thousand idle connections then hold up an honest back end for seconds, not minutes.
+ *   - when all places are taken, one that has had its place for HTTP_TURN_MS gives it up with its
+ *     next answer (Connection: close): a pool of busy connections that are kept alive would leave
+ *     those that wait to be let in without an answer for ever.
  * A request that was received and is not answered yet has no such limit: that is our time.
  *
  * The HTTP thread only.
@@ -23,6 +26,7 @@
 
 #define HTTP_PRESSED_MS       5000u
 #define HTTP_FULL_MS          1000u
+#define HTTP_TURN_MS          1000u
 #define HTTP_PEERS_REVIEW_MS  500u
 #define HTTP_PEERS_BESIDES    32u /* the manager's, and those that are no longer counted */
 #define HTTP_PEER_COOKIE_BASE 16u /* of the loop's cookies: below are others' */
@@ -31,8 +35,9 @@
 struct http_peer {
     int fd; /* -1: free */
     uint32_t next_free;
-    bool is_ended;     /* the peer has closed its side */
-    bool is_busy;      /* its request is complete, and ours to answer */
+    bool is_ended; /* the peer has closed its side */
+    bool is_busy;  /* its request is complete, and ours to answer */
+    uint64_t opened_ns;
     uint64_t since_ns; /* when it was connected or had its last answer */
 };
 
@@ -63,6 +68,11 @@ void http_peers_remove(struct http_peers *peers, struct http_peer *peer); /* NUL
 /* Its request is complete; its answer has left. NULL is allowed. */
 void http_peer_is_served(struct http_peer *peer);
 void http_peer_was_served(struct http_peer *peer, uint64_t now_ns);
+
+/* Do others wait for its place, as far as can be known, and has it had it for long enough? NULL is
+ * allowed. */
+bool http_peer_has_had_its_turn(const struct http_peers *peers, const struct http_peer *peer,
+                                uint64_t now_ns);
 
 /* The loop's event with that cookie is one of ours. */
 void http_peers_on_event(struct http_peers *peers, uint64_t cookie);

@@ -727,6 +727,19 @@ static const char *const cors_headers[][2] = {
     {"Access-Control-Allow-Methods", "POST, OPTIONS, GET, PUT,DELETE,PATCH"},
 };
 
+/* Is it the last answer of its connection? */
+static bool is_last(const struct http_request *request)
+{
+    const struct http *http = request->http;
+    if (http->is_draining || request->answer.is_last) {
+        return true;
+    }
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(request->connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+    return info != NULL &&
+           http_peer_has_had_its_turn(&http->peers, info->socket_context, http->now_ns);
+}
+
 static bool add_headers(const struct http_request *request, struct MHD_Response *response)
 {
     const struct http_answer *answer = &request->answer;
@@ -741,7 +754,7 @@ static bool add_headers(const struct http_request *request, struct MHD_Response 
     if (answer->location != NULL) {
         is_done &= MHD_add_response_header(response, MHD_HTTP_HEADER_LOCATION, answer->location);
     }
-    if (request->http->is_draining || answer->is_last) {
+    if (is_last(request)) {
         is_done &= MHD_add_response_header(response, MHD_HTTP_HEADER_CONNECTION, "close");
     }
     return is_done;

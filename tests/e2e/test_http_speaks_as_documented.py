@@ -1,6 +1,7 @@
 """The HTTP door itself: paths, methods, headers, bodies, envelopes (HTTP API 2, 3)."""
 
 import contextlib
+import http.client
 import json
 import socket
 import threading
@@ -9,7 +10,7 @@ import pytest
 
 from harness.api import Api
 from harness.server import Server
-from harness.waiting import SOON
+from harness.waiting import SOON, eventually
 
 JSON_TYPE = "application/json; charset=utf-8"
 
@@ -217,6 +218,33 @@ class TestTheDoorIsBounded:
             pass  # refused before it was read whole: the client may find its pipe broken
         assert server.healthy()
         assert server.resident_bytes() < 512 << 20
+
+    @pytest.mark.jingu_only(reason="the reference has no bound of connections")
+    def test_more_busy_connections_than_there_are_places_take_turns(self, start_server):
+        """A back end's pool that is kept alive and never silent: whoever waits outside is let in, too."""
+        server = start_server(memory="48M")
+        count, is_over = 60, threading.Event()
+        answered = [0] * count
+
+        def ask(index):
+            connection = http.client.HTTPConnection("127.0.0.1", server.http_port, timeout=SOON * 4)
+            while not is_over.is_set():
+                try:
+                    connection.request("GET", "/health")
+                    answered[index] += connection.getresponse().read() == b'{"status":"ok"}'
+                except OSError:
+                    connection.close()  # its turn was over as the next request began
+            connection.close()
+
+        threads = [threading.Thread(target=ask, args=(index,)) for index in range(count)]
+        for thread in threads:
+            thread.start()
+        try:
+            eventually(lambda: all(answered), SOON * 3)
+        finally:
+            is_over.set()
+            for thread in threads:
+                thread.join()
 
     def test_a_slow_body_does_not_keep_others_waiting(self, server, api):
         with socket.create_connection(("127.0.0.1", server.http_port)) as slow:

@@ -89,6 +89,21 @@ TEST(the_fuller_it_is_the_sooner_a_silent_connection_is_ended)
     }
 }
 
+TEST(a_place_is_for_a_turn_when_all_are_taken)
+{
+    const uint64_t turn_ns = HTTP_TURN_MS * NS_PER_MS;
+    static struct bench bench;
+    open_bench(&bench);
+    connect_until(&bench, LIMIT - 1);
+    CHECK(!http_peer_has_had_its_turn(&bench.peers, bench.places[0], 10 * turn_ns));
+    connect_until(&bench, LIMIT);
+    CHECK(!http_peer_has_had_its_turn(&bench.peers, bench.places[0], turn_ns - 1));
+    http_peer_was_served(bench.places[0], turn_ns - 1); /* it is not silence that counts */
+    CHECK(http_peer_has_had_its_turn(&bench.peers, bench.places[0], turn_ns));
+    CHECK(!http_peer_has_had_its_turn(&bench.peers, NULL, turn_ns));
+    close_bench(&bench);
+}
+
 TEST(a_request_that_is_ours_to_answer_has_its_time_however_full_it_is)
 {
     static struct bench bench;
