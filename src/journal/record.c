@@ -288,9 +288,8 @@ static size_t record_strings_bytes(const struct record *record)
     case RECORD_LANE_CUT:
         return record->lane_piece.stream.client_msg_no.size + record->lane_piece.piece.bytes.size;
     case RECORD_OUTBOX_PUT:
-        return record->outbox.made != NULL
-                   ? outbox_row_strings_size(record->outbox.made)
-                   : record->outbox.row.size;
+        return record->outbox.made != NULL ? outbox_row_strings_size(record->outbox.made)
+                                           : record->outbox.row.size;
     case RECORD_OUTBOX_DROP:
     case RECORD_MEMBERS_CLEAR:
     case RECORD_CLOCK:
