@@ -81,6 +81,11 @@ static bool open_out(struct http_request *request)
     if (request->stage == HTTP_ANSWERED) {
         return open_piece(request);
     }
+    /* What did not suffice goes first: two that wait for each other's would wait for ever, and so
+     * would one for its own. */
+    http_buffer_release(request->buffer);
+    request->buffer = NULL;
+    request->out = (struct writer){.begin = NULL};
     const bool is_open = has_room(request) && http_out_try_open(request, request->read_size);
     if (!is_open) {
         wait_for_room(request);

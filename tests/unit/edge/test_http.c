@@ -671,21 +671,27 @@ TEST(history_is_a_page_of_the_log)
     http_fixture_deinit(&fixture);
 }
 
-TEST(a_page_that_would_be_too_large_is_shorter_and_says_so)
+/* From u1 to u2, of 16,000 bytes of text each. */
+static void send_large(struct http_fixture *fixture, uint32_t count)
 {
-    static struct http_fixture fixture;
-    http_fixture_init(&fixture);
-    fixture.options.limits.answer_bytes_max = 64 * 1024;
-    http_fixture_start(&fixture);
     static char body[32768];
     memset(body, 'A', sizeof(body));
     static const char head[] = "{\"from_uid\":\"u1\",\"channel_id\":\"u2\",\"channel_type\":1,"
                                "\"payload\":\"";
     memcpy(body, head, sizeof(head) - 1);
     memcpy(body + sizeof(head) - 1 + 16000, "\"}", 3);
-    for (uint32_t i = 0; i < 5; i++) {
-        CHECK_EQ(http_fixture_call(&fixture, "POST", "/message/send", body), 200);
+    for (uint32_t i = 0; i < count; i++) {
+        CHECK_EQ(http_fixture_call(fixture, "POST", "/message/send", body), 200);
     }
+}
+
+TEST(a_page_that_would_be_too_large_is_shorter_and_says_so)
+{
+    static struct http_fixture fixture;
+    http_fixture_init(&fixture);
+    fixture.options.limits.answer_bytes_max = 64 * 1024;
+    http_fixture_start(&fixture);
+    send_large(&fixture, 5);
 
     CHECK_EQ(http_fixture_call(&fixture, "POST", "/channel/messagesync",
                                "{\"login_uid\":\"u1\",\"channel_id\":\"u2\",\"channel_type\":1,"
@@ -703,6 +709,36 @@ TEST(a_page_that_would_be_too_large_is_shorter_and_says_so)
                   "{\"login_uid\":\"u1\",\"channel_id\":\"u2\",\"channel_type\":1,"
                   "\"message_seqs\":[1,2,3,4,5]}",
                   "the answer would be too large: ask for less");
+
+    http_fixture_stop(&fixture);
+    http_fixture_deinit(&fixture);
+}
+
+TEST(an_answer_that_grows_does_not_wait_for_its_own_memory)
+{
+    static struct http_fixture fixture;
+    http_fixture_init(&fixture);
+    fixture.options.memory_bytes = 3584 * 1024; /* as with `memory: 48M` */
+    fixture.options.limits.connections_max = 16;
+    fixture.options.limits.body_bytes_max = 64 * 1024;
+    http_fixture_start(&fixture);
+    send_large(&fixture, 20);
+
+    CHECK_EQ(http_fixture_call(&fixture, "POST", "/messages",
+                               "{\"login_uid\":\"u1\",\"channel_id\":\"u2\",\"channel_type\":1,"
+                               "\"message_seqs\":[1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17,18,19,"
+                               "20]}"),
+             200);
+    CHECK(has(&fixture, "\"message_seq\":20,"));
+    static char body[2048];
+    size_t size = (size_t)snprintf(body, sizeof(body),
+                                   "{\"login_uid\":\"u1\",\"channel_id\":\"u2\","
+                                   "\"channel_type\":1,\"message_seqs\":[1");
+    for (uint32_t i = 0; i < 200; i++) {
+        size += (size_t)snprintf(body + size, sizeof(body) - size, ",%u", i % 20 + 1);
+    }
+    snprintf(body + size, sizeof(body) - size, "]}");
+    CHECK_REFUSED(&fixture, "/messages", body, "the answer would be too large: ask for less");
 
     http_fixture_stop(&fixture);
     http_fixture_deinit(&fixture);
