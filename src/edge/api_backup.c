@@ -1,6 +1,7 @@
 #include "edge/api_backup.h"
 
 #include "edge/api_checks.h"
+#include "edge/api_manager.h"
 #include "edge/http_reading.h"
 #include "store/backup.h"
 #include "telemetry/logger.h"
@@ -44,6 +45,9 @@ static enum err make_backup(struct http_request *request)
 void api_backup(struct http_request *request)
 {
     const struct backup_input *input = request->input;
+    if (request->port == API_PORT_MANAGER && !api_check_right(request, "backup")) {
+        return; /* who may only look may not fill the disk */
+    }
     if (!api_check(request, backup_name_is_good(input->name),
                    "give a name: at most 64 letters, digits, '-', '_' and '.'")) {
         return;

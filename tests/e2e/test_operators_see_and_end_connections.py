@@ -300,6 +300,14 @@ class TestTheManagersPort:
         token = self.login(managed, "admin").json()["token"]
         assert api.post("/cluster/slots/1/migrate", headers={"Authorization": token}).body["status"] == 400
 
+    def test_who_may_only_look_makes_no_backup(self, managed, name):
+        def back_up(user):
+            token = self.login(managed, user).json()["token"]
+            return self.call(managed, "/backup", "POST", headers={"Authorization": token}, json={"name": name(user)}).json()["status"]
+        assert back_up("eye") == 403
+        assert back_up("admin") == 200
+        Api(managed, "house").post("/backup", {"name": name("house")}).ok()
+
     def test_a_bad_login_on_the_apis_port_is_nobody_and_no_error(self, managed):
         reply = Api(managed, "house").call("GET", "/varz", headers={"Authorization": "Bearer nonsense"})
         assert reply.status == 200
