@@ -149,7 +149,7 @@ static void change_fail(struct chat *chat, struct op *op, enum err why)
 enum row_effect { ROW_STAYS, ROW_OVERWRITTEN, ROW_IF_ABSENT, ROW_HIDDEN, ROW_ENDS };
 
 /* A person's allow list is another matter: see change_list_pairs. */
-static enum row_effect change_row_effect(const struct change *change)
+static enum row_effect change_row_effect(const struct change *change, struct bytes uid)
 {
     if (change->name.type == CHANNEL_LIVE || change->name.type == CHANNEL_PERSON) {
         return ROW_STAYS; /* live channels are in nobody's list (semantics 2.1) */
@@ -157,6 +157,9 @@ static enum row_effect change_row_effect(const struct change *change)
     const bool is_removal = change->kind == CHANGE_REMOVE;
     switch (change->list) {
     case LIST_SUBSCRIBER:
+        if (is_removal && bytes_equal(name_visitor(change->name.id, change->name.type), uid)) {
+            return ROW_HIDDEN; /* the visitor is a member without being on the list */
+        }
         return is_removal ? ROW_ENDS : ROW_OVERWRITTEN;
     case LIST_DENY:
         return is_removal ? ROW_IF_ABSENT : ROW_HIDDEN;
@@ -240,9 +243,10 @@ static void row_end(const struct change *change, struct directory_row *row)
 }
 
 /* Changes the row; false: it stays as it is. Without flags it is to be dropped. */
-static bool change_row(const struct change *change, bool has_row, struct directory_row *row)
+static bool change_row(const struct change *change, struct bytes uid, bool has_row,
+                       struct directory_row *row)
 {
-    switch (change_row_effect(change)) {
+    switch (change_row_effect(change, uid)) {
     case ROW_STAYS:
         return false;
     case ROW_IF_ABSENT:
@@ -267,19 +271,18 @@ static bool change_row(const struct change *change, bool has_row, struct directo
 static void change_write_row(struct chat *chat, struct change *change, uint32_t place)
 {
     struct directory_row *row = &change->page_rows[place];
+    const struct bytes uid = change->uids[change->uids_done + place];
     const bool has_row = change->page_has_row[place];
     if (!has_row) {
         *row = (struct directory_row){.flags = 0};
     }
-    if (!change_row(change, has_row, row)) {
+    if (!change_row(change, uid, has_row, row)) {
         return;
     }
     row->channel = change->channel->ref;
     const struct record record = {
         .kind = row->flags != 0 ? RECORD_DIRECTORY_PUT : RECORD_DIRECTORY_DROP,
-        .directory = {.key = {.uid = change->uids[change->uids_done + place],
-                              .channel = change->name},
-                      .row = *row},
+        .directory = {.key = {.uid = uid, .channel = change->name}, .row = *row},
     };
     chat_add(chat, &record);
 }

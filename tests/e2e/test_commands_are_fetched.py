@@ -230,6 +230,18 @@ class TestMembers:
         api.command(b"x", service, 3, from_uid=name("staff"))
         assert plains(api, name("visitor")) == [b"x"]
 
+    @pytest.mark.jingu_only(reason="the reference forgets the visitor")
+    @pytest.mark.parametrize("channel_type", [3, 10])
+    def test_a_visitor_who_leaves_the_list_stays_a_visitor(self, api, name, channel_type):
+        visitor = name("visitor")
+        channel = f"{visitor}|{name('shop')}" if channel_type == 3 else visitor
+        api.command(b"before", channel, channel_type, from_uid=name("staff"))
+        api.subscribe(channel, visitor, name("staff"), channel_type=channel_type)
+        api.unsubscribe(channel, visitor, name("staff"), channel_type=channel_type)
+        api.command(b"behind", channel, channel_type, from_uid=name("other"))
+        assert plains(api, visitor) == [b"before", b"behind"]
+        assert b"behind" not in plains(api, name("staff"))
+
     @pytest.mark.jingu_only(reason="the reference stores the message and never tells of it")
     def test_people_who_were_named_get_theirs(self, api, name):
         api.send(b"to you", subscribers=[name("bob"), name("carl")], header={"sync_once": 1})

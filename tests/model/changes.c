@@ -185,15 +185,18 @@ static void change_rows(struct script *script, const struct task *task,
         .gets_commands = channel->type != CHANNEL_DATA && channel->type != CHANNEL_TEMP,
         .command_read_seq = channel->logs[LOG_COMMAND].count,
     };
+    const struct bytes visitor = name_visitor(model_channel_name(channel).id, channel->type);
     for (uint8_t uid = 0; uid < UIDS_COUNT; uid++) {
         if (!set_has(task->uids, uid)) {
             continue;
         }
+        /* A visitor who leaves the list goes on getting the commands: he is a member without it. */
+        const bool is_visitor = visitor.size > 0 && uid_of_name(visitor) == uid;
         if (channel->type == CHANNEL_PERSON) {
             change_person_row(script, task, uid, channel);
         } else {
-            rows_change(&channel->rows[uid], effect, &row,
-                        task_is_certain(task) && is_known_for_sure);
+            const enum row_effect his = effect == ROW_ENDS && is_visitor ? ROW_HIDDEN : effect;
+            rows_change(&channel->rows[uid], his, &row, task_is_certain(task) && is_known_for_sure);
         }
     }
 }
