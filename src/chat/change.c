@@ -287,6 +287,15 @@ static void change_write_row(struct chat *chat, struct change *change, uint32_t 
     chat_add(chat, &record);
 }
 
+static void change_write_clear(struct chat *chat, const struct change *change)
+{
+    const struct record record = {
+        .kind = RECORD_MEMBERS_CLEAR,
+        .list = {.channel = change->channel->ref, .kind = change->list},
+    };
+    chat_add(chat, &record);
+}
+
 static void change_write_member(struct chat *chat, const struct change *change, struct bytes uid)
 {
     const struct record record = {
@@ -387,7 +396,8 @@ static void change_commit(struct chat *chat, struct change *change)
     change->stage = CHANGE_COMMITS;
 }
 
-/* The record, and what empties a list, go first. */
+/* The record goes first, and what empties a list if nobody is to be on it; else that comes with the
+ * first page of the new list, so that a crash leaves no list empty that never was to be. */
 static void change_begin(struct chat *chat, struct change *change)
 {
     struct channel *channel = change->channel;
@@ -409,12 +419,8 @@ static void change_begin(struct chat *chat, struct change *change)
         channel->row.flags |= CHANNEL_FLAG_DISBAND;
     }
     channel_establish(chat, channel);
-    if (change->kind == CHANGE_CLEAR || change->is_reset) {
-        const struct record record = {
-            .kind = RECORD_MEMBERS_CLEAR,
-            .list = {.channel = channel->ref, .kind = change->list},
-        };
-        chat_add(chat, &record);
+    if (change->kind == CHANGE_CLEAR || (change->is_reset && change->uids_count == 0)) {
+        change_write_clear(chat, change);
     }
     change_commit(chat, change);
 }
@@ -439,7 +445,7 @@ static void change_read(struct chat *chat, struct change *change)
 
 static void change_write(struct chat *chat, struct change *change)
 {
-    size_t size = 0;
+    size_t size = 256;
     for (uint32_t i = 0; i < change->page_count; i++) {
         const size_t uid_size = change->uids[change->uids_done + i].size;
         size += 512 + 3 * uid_size + change->name.id.size + 1;
@@ -448,6 +454,9 @@ static void change_write(struct chat *chat, struct change *change)
         change->result = ERR_BUDGET;
         change->stage = CHANGE_ENDS;
         return;
+    }
+    if (change->is_reset && change->uids_done == 0) {
+        change_write_clear(chat, change);
     }
     for (uint32_t i = 0; i < change->page_count; i++) {
         change_write_member(chat, change, change->uids[change->uids_done + i]);

@@ -18,7 +18,8 @@ static void lists_clear(struct lists *lists, enum list_kind list)
     }
 }
 
-/* What is true after the first of the two steps of a change, and after both. */
+/* What is true after the first of the two steps of a change, and after both. A list is emptied
+ * together with what comes into it, so that it is not seen empty in between. */
 static void lists_change(const struct task *task, struct lists *lists, bool is_whole)
 {
     const bool is_making = task->change_kind == CHANGE_PUT || task->change_kind == CHANGE_ADD;
@@ -31,7 +32,8 @@ static void lists_change(const struct task *task, struct lists *lists, bool is_w
     } else if (task->change_kind == CHANGE_DISBAND) {
         lists->flags |= CHANNEL_FLAG_DISBAND;
     }
-    if (task->change_kind == CHANGE_CLEAR || task->is_reset) {
+    const bool is_refilled = task->uids != 0 && !is_whole;
+    if (task->change_kind == CHANGE_CLEAR || (task->is_reset && !is_refilled)) {
         lists_clear(lists, task->list);
     }
     if (is_whole && is_making) {
