@@ -46,7 +46,7 @@ struct micro_state {
     uint8_t record[FRAME_BYTES];
     size_t record_size;
     uint8_t out[FRAME_BYTES];
-    uint8_t scratch[4 * FRAME_BYTES];
+    uint8_t scratch[SEAL_SCRATCH_BYTES];
 };
 
 /* ---- Codec. ---- */

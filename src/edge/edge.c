@@ -1,7 +1,7 @@
 #include "edge/edge.h"
 
 #include "base/assert.h"
-#include "edge/sealing.h"
+#include "edge/seal.h"
 #include "memory/allocator.h"
 #include "system/tls.h"
 #include "telemetry/logger.h"
@@ -46,12 +46,12 @@ enum err edge_init(struct edge *edge, const struct edge_options *options)
     edge->conns = (struct conns){.capacity = options->settings->conns_max, .free_first = CONN_NONE};
     edge->conns.slots = memory_table_acquire(edge->conns.capacity * sizeof(struct conn));
     edge->scratch = memory_acquire(&edge->reads_budget, MEMORY_RANK_DRAIN, EDGE_SCRATCH_BYTES);
-    edge->sealing = memory_acquire(&edge->writes_budget, MEMORY_RANK_DRAIN, SEALING_BYTES);
+    edge->sealing = memory_acquire(&edge->writes_budget, MEMORY_RANK_DRAIN, SEAL_SCRATCH_BYTES);
     if (edge->conns.slots == NULL || edge->scratch == NULL || edge->sealing == NULL ||
         signing_open(&edge->signing, &edge->writes_budget, edge->sealing) != ERR_OK ||
         checking_open(&edge->checking, &edge->reads_budget, edge->sealing) != ERR_OK) {
         signing_close(&edge->signing, &edge->writes_budget);
-        memory_release(&edge->writes_budget, edge->sealing, SEALING_BYTES);
+        memory_release(&edge->writes_budget, edge->sealing, SEAL_SCRATCH_BYTES);
         memory_release(&edge->reads_budget, edge->scratch, EDGE_SCRATCH_BYTES);
         memory_table_release(edge->conns.slots, edge->conns.capacity * sizeof(struct conn));
         return ERR_BUDGET;
@@ -74,7 +74,7 @@ void edge_deinit(struct edge *edge)
     write_blocks_forget(&edge->blocks);
     checking_close(&edge->checking, &edge->reads_budget);
     signing_close(&edge->signing, &edge->writes_budget);
-    memory_release(&edge->writes_budget, edge->sealing, SEALING_BYTES);
+    memory_release(&edge->writes_budget, edge->sealing, SEAL_SCRATCH_BYTES);
     memory_release(&edge->reads_budget, edge->scratch, EDGE_SCRATCH_BYTES);
     memory_table_release(edge->conns.slots, edge->conns.capacity * sizeof(struct conn));
     edge->shard->edge = NULL;

@@ -84,7 +84,7 @@ struct edge {
     uint32_t dirty_count;
     bool has_read_on;         /* of `stalled` somebody waits for the next turn only */
     uint8_t *scratch;         /* EDGE_SCRATCH_BYTES: what is being read now */
-    uint8_t *sealing;         /* SEALING_BYTES; see sealing.h */
+    uint8_t *sealing;         /* SEAL_SCRATCH_BYTES; several at once have their texts there, too */
     struct signing signing;   /* payloads and keys that are due before the next write */
     struct checking checking; /* SENDs whose keys are due before the end of the turn's reading */
     uint32_t sends;           /* requests that have not come home */

@@ -63,43 +63,8 @@ enum err seal_agree(struct bytes client_key, struct crypto_secret *out_secret,
     return ERR_OK;
 }
 
-#define DECIMALS_BYTES 128u
-
-static size_t text_bytes(size_t size)
-{
-    return base64_encoded_size(crypto_padded_size(size + DECIMALS_BYTES));
-}
-
-size_t seal_scratch_bytes(size_t size)
-{
-    const size_t sign = size + DECIMALS_BYTES;
-    return sign + crypto_padded_size(sign) + text_bytes(size);
-}
-
-/* The base64 of the encrypted signature; the key is its MD5. `sign` lies at the front of the
- * scratch. */
-static size_t sign_text(const struct crypto_secret *secret, struct bytes sign, uint8_t *scratch,
-                        uint8_t *text)
-{
-    const struct bytes cipher = {.data = scratch + sign.size,
-                                 .size = crypto_padded_size(sign.size)};
-    crypto_encrypt(secret, sign, scratch + sign.size);
-    base64_encode(cipher, text);
-    return base64_encoded_size(cipher.size);
-}
-
-static void write_key(const uint8_t *text, size_t size, uint8_t *out_msg_key)
-{
-    uint8_t digest[CRYPTO_MD5_BYTES];
-    crypto_md5((struct bytes){.data = text, .size = size}, digest);
-    write_hex(digest, CRYPTO_MD5_BYTES, out_msg_key);
-}
-
-/* Behind the signature and its cipher. */
-static uint8_t *text_place(uint8_t *scratch, size_t sign_size)
-{
-    return scratch + sign_size + crypto_padded_size(sign_size);
-}
+#define DECIMALS_BYTES    128u /* all numbers of a signature */
+#define DECIMAL_BYTES_MAX 20u  /* of 64 bits */
 
 static struct bytes write_send(const struct seal_send *send, uint8_t *area, size_t size)
 {
@@ -113,14 +78,89 @@ static struct bytes write_send(const struct seal_send *send, uint8_t *area, size
     return writer_bytes(&writer);
 }
 
+/* A signature on its way through the scratch, a piece at a time, so that a message of any size
+ * takes no more of it. Pieces are whole blocks, and whole groups of base64. */
+#define PIECE_BYTES 6912u
+
+_Static_assert(PIECE_BYTES % CRYPTO_BLOCK_BYTES == 0 && PIECE_BYTES % 3 == 0,
+               "a piece ends where a block and a group do");
+_Static_assert(PIECE_BYTES + CRYPTO_BLOCK_BYTES + (PIECE_BYTES + CRYPTO_BLOCK_BYTES + 2) / 3 * 4 <=
+                   SEAL_SCRATCH_BYTES,
+               "the last piece, padded, and its base64");
+
+struct signature {
+    struct crypto_secret chain; /* as the next piece goes on */
+    struct crypto_md5_sum sum;  /* of the text so far */
+    uint8_t *piece;             /* what is gathered; its cipher takes its place */
+    size_t size;
+    uint8_t *text; /* the base64 of the cipher */
+};
+
+static void signature_begin(struct signature *signature, const struct crypto_secret *secret,
+                            uint8_t *scratch)
+{
+    signature->chain = *secret;
+    crypto_md5_begin(&signature->sum);
+    signature->piece = scratch;
+    signature->size = 0;
+    signature->text = scratch + PIECE_BYTES + CRYPTO_BLOCK_BYTES;
+}
+
+static void sum_text(struct signature *signature, size_t cipher_size)
+{
+    base64_encode((struct bytes){.data = signature->piece, .size = cipher_size}, signature->text);
+    crypto_md5_add(&signature->sum, (struct bytes){.data = signature->text,
+                                                   .size = base64_encoded_size(cipher_size)});
+}
+
+static void signature_add(struct signature *signature, struct bytes bytes)
+{
+    while (bytes.size > PIECE_BYTES - signature->size) {
+        const size_t taken = PIECE_BYTES - signature->size;
+        memcpy(signature->piece + signature->size, bytes.data, taken);
+        bytes = (struct bytes){.data = bytes.data + taken, .size = bytes.size - taken};
+        const struct bytes piece = {.data = signature->piece, .size = PIECE_BYTES};
+        crypto_encrypt_part(&signature->chain, piece, signature->piece);
+        sum_text(signature, PIECE_BYTES);
+        signature->size = 0;
+    }
+    if (bytes.size > 0) {
+        memcpy(signature->piece + signature->size, bytes.data, bytes.size);
+        signature->size += bytes.size;
+    }
+}
+
+static void signature_add_decimal(struct signature *signature, uint64_t number)
+{
+    uint8_t digits[DECIMAL_BYTES_MAX];
+    struct writer writer = writer_of(digits, sizeof(digits));
+    writer_decimal(&writer, number);
+    signature_add(signature, writer_bytes(&writer));
+}
+
+/* The key is the MD5 of the base64 of the encrypted signature. */
+static void signature_end(struct signature *signature, uint8_t *out_msg_key)
+{
+    const struct bytes last = {.data = signature->piece, .size = signature->size};
+    crypto_encrypt(&signature->chain, last, signature->piece);
+    sum_text(signature, crypto_padded_size(signature->size));
+    uint8_t digest[CRYPTO_MD5_BYTES];
+    crypto_md5_end(&signature->sum, digest);
+    write_hex(digest, CRYPTO_MD5_BYTES, out_msg_key);
+}
+
 enum err seal_check(const struct crypto_secret *secret, const struct seal_send *send,
                     struct bytes msg_key, uint8_t *scratch)
 {
-    const size_t strings = send->client_msg_no.size + send->channel_id.size + send->payload.size;
+    struct signature signature;
+    signature_begin(&signature, secret, scratch);
+    signature_add_decimal(&signature, send->client_seq);
+    signature_add(&signature, send->client_msg_no);
+    signature_add(&signature, send->channel_id);
+    signature_add_decimal(&signature, send->channel_type);
+    signature_add(&signature, send->payload);
     uint8_t expected[SEAL_MSG_KEY_CHARS];
-    const struct bytes sign = write_send(send, scratch, strings + DECIMALS_BYTES);
-    uint8_t *text = text_place(scratch, sign.size);
-    write_key(text, sign_text(secret, sign, scratch, text), expected);
+    signature_end(&signature, expected);
     const struct bytes right = {.data = expected, .size = sizeof(expected)};
     return crypto_equal(right, msg_key) ? ERR_OK : ERR_PROTOCOL;
 }
@@ -157,25 +197,49 @@ static struct bytes write_recv(const struct seal_recv *recv, struct bytes payloa
     return writer_bytes(&writer);
 }
 
+/* Encrypts the payload into its place, a piece at a time. */
+static struct bytes seal_payload(const struct crypto_secret *secret, struct bytes plain,
+                                 const struct seal_place *place)
+{
+    struct crypto_secret chain = *secret;
+    struct bytes left = plain;
+    uint8_t *at = place->payload;
+    while (left.size > PIECE_BYTES) {
+        const struct bytes piece = {.data = left.data, .size = PIECE_BYTES};
+        crypto_encrypt_part(&chain, piece, place->scratch);
+        base64_encode((struct bytes){.data = place->scratch, .size = PIECE_BYTES}, at);
+        at += base64_encoded_size(PIECE_BYTES);
+        left = (struct bytes){.data = left.data + PIECE_BYTES, .size = left.size - PIECE_BYTES};
+    }
+    crypto_encrypt(&chain, left, place->scratch);
+    const size_t last_size = crypto_padded_size(left.size);
+    base64_encode((struct bytes){.data = place->scratch, .size = last_size}, at);
+    return (struct bytes){.data = place->payload, .size = seal_payload_size(plain.size)};
+}
+
 void seal_recv(const struct crypto_secret *secret, const struct seal_recv *recv, struct bytes plain,
                const struct seal_place *place)
 {
-    const size_t cipher_size = crypto_padded_size(plain.size);
-    const struct bytes payload = {.data = place->payload, .size = base64_encoded_size(cipher_size)};
-    crypto_encrypt(secret, plain, place->scratch);
-    base64_encode((struct bytes){.data = place->scratch, .size = cipher_size}, place->payload);
-
-    const size_t strings = recv->client_msg_no.size + recv->from_uid.size + recv->channel_id.size;
-    const struct bytes sign =
-        write_recv(recv, payload, place->scratch, strings + payload.size + DECIMALS_BYTES);
-    uint8_t *text = text_place(place->scratch, sign.size);
-    write_key(text, sign_text(secret, sign, place->scratch, text), place->msg_key);
+    const struct bytes payload = seal_payload(secret, plain, place);
+    struct signature signature;
+    signature_begin(&signature, secret, place->scratch);
+    signature_add_decimal(&signature, recv->message_id);
+    signature_add_decimal(&signature, recv->seq);
+    signature_add(&signature, recv->client_msg_no);
+    signature_add_decimal(&signature, recv->timestamp_s);
+    signature_add(&signature, recv->from_uid);
+    signature_add(&signature, recv->channel_id);
+    signature_add_decimal(&signature, recv->channel_type);
+    signature_add(&signature, payload);
+    signature_end(&signature, place->msg_key);
 }
 
 /* ---- Several at once. ---- */
 
-_Static_assert(SEAL_LANES == AES_LANES && SEAL_LANES == MD5_LANES, "one lane for each message");
+_Static_assert(SEAL_LANES == AES_LANES, "one lane for each message");
+_Static_assert(SEAL_LANES == MD5_LANES, "one lane for each message");
 _Static_assert(SEAL_TEXT_BYTES == SEAL_SIGN_BYTES / 3 * 4, "what is encrypted fits as base64");
+_Static_assert(SEAL_LANES_TEXT_BYTES <= SEAL_SCRATCH_BYTES, "a shard has one area for both");
 
 #define WORTH_LANES 3u /* fewer are done sooner one by one */
 

@@ -17,6 +17,7 @@
 #define SEAL_MSG_KEY_CHARS    32
 #define SEAL_SERVER_KEY_CHARS 44
 #define SEAL_SALT_CHARS       16
+#define SEAL_SCRATCH_BYTES    16384u /* for one encryption or check, of any size */
 
 /* What CONNACK tells the client. */
 struct seal_offer {
@@ -37,8 +38,7 @@ struct seal_send {
     struct bytes payload;
 };
 
-/* Checks the key in constant time; `scratch` has room for seal_scratch_bytes. ERR_PROTOCOL: wrong.
- */
+/* Checks the key in constant time; `scratch` is SEAL_SCRATCH_BYTES. ERR_PROTOCOL: wrong. */
 MUST_USE enum err seal_check(const struct crypto_secret *secret, const struct seal_send *send,
                              struct bytes msg_key, uint8_t *scratch);
 
@@ -65,15 +65,12 @@ size_t seal_payload_size(size_t plain_size);
 struct seal_place {
     uint8_t *payload; /* seal_payload_size bytes */
     uint8_t *msg_key; /* SEAL_MSG_KEY_CHARS */
-    uint8_t *scratch; /* seal_scratch_bytes */
+    uint8_t *scratch; /* SEAL_SCRATCH_BYTES */
 };
 
 /* Writes the encrypted payload and its key to their places. */
 void seal_recv(const struct crypto_secret *secret, const struct seal_recv *recv, struct bytes plain,
                const struct seal_place *place);
-
-/* How much scratch the functions above need for strings of `size` bytes in all. */
-size_t seal_scratch_bytes(size_t size);
 
 /* Several messages at once (aes_lanes.h, md5_lanes.h): first what each is signed over, then the
  * keys of all. */

@@ -8,7 +8,6 @@
 #include "edge/frame.h"
 #include "edge/gate.h"
 #include "edge/seal.h"
-#include "edge/sealing.h"
 #include "store/message_row.h"
 #include "wire/packet.h"
 
@@ -94,8 +93,8 @@ static struct packet recv_packet(const struct conn *conn, const struct push *pus
 }
 
 /* Encrypts payload and key into their places in the frame, sooner or later. */
-static enum err seal_into(struct edge *edge, const struct conn *conn, const struct push *push,
-                          const struct packet_recv_room *room)
+static void seal_into(struct edge *edge, const struct conn *conn, const struct push *push,
+                      const struct packet_recv_room *room)
 {
     const struct message_view *view = push->view;
     const struct seal_recv recv = {
@@ -109,19 +108,13 @@ static enum err seal_into(struct edge *edge, const struct conn *conn, const stru
     };
     const size_t strings = view->client_msg_no.size + push->from_uid.size + push->channel_id.size +
                            seal_payload_size(view->payload.size);
-    struct seal_place place = {.payload = room->payload, .msg_key = room->msg_key};
+    const struct seal_place place = {
+        .payload = room->payload, .msg_key = room->msg_key, .scratch = edge->sealing};
     if (seal_sign_fits(strings)) {
         signing_add(&edge->signing, &conn->secret, &recv, view->payload, &place);
-        return ERR_OK;
-    }
-    struct sealing sealing;
-    const enum err err = sealing_begin(edge, seal_scratch_bytes(strings), &sealing);
-    if (err == ERR_OK) {
-        place.scratch = sealing.scratch;
+    } else {
         seal_recv(&conn->secret, &recv, view->payload, &place);
-        sealing_end(edge, &sealing);
     }
-    return err;
 }
 
 bool wk_write_recv(struct edge *edge, struct conn *conn, const struct push *push)
@@ -143,8 +136,8 @@ bool wk_write_recv(struct edge *edge, struct conn *conn, const struct push *push
     if (err != ERR_OK) {
         return true; /* a seq that its version cannot say counts as taken */
     }
-    if (conn->is_encrypted && seal_into(edge, conn, push, &room) != ERR_OK) {
-        return false;
+    if (conn->is_encrypted) {
+        seal_into(edge, conn, push, &room);
     }
     frame_end(edge, conn, PACKET_RECV, &writer);
     conn->traffic.out_messages++;
@@ -282,19 +275,6 @@ static struct seal_send seal_send_of(const struct packet_send *send)
     };
 }
 
-/* At once, of a long one. */
-static enum err check_key(struct edge *edge, const struct conn *conn,
-                          const struct seal_send *signed_over, size_t strings, struct bytes msg_key)
-{
-    struct sealing sealing;
-    enum err err = sealing_begin(edge, seal_scratch_bytes(strings), &sealing);
-    if (err == ERR_OK) {
-        err = seal_check(&conn->secret, signed_over, msg_key, sealing.scratch);
-        sealing_end(edge, &sealing);
-    }
-    return err;
-}
-
 /* Decrypts the payload into the request, and posts that once its key is known to be right. */
 static void post_sealed(struct edge *edge, const struct conn *conn, const struct packet_send *sent,
                         struct send *send)
@@ -310,7 +290,7 @@ static void post_sealed(struct edge *edge, const struct conn *conn, const struct
     }
     checking_finish(edge);
     if (err == ERR_OK) {
-        err = check_key(edge, conn, &signed_over, strings, sent->msg_key);
+        err = seal_check(&conn->secret, &signed_over, sent->msg_key, edge->sealing);
     }
     if (err == ERR_OK) {
         gate_post(edge, send);

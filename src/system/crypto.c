@@ -37,6 +37,14 @@ void crypto_encrypt(const struct crypto_secret *secret, struct bytes plain, uint
     cbc_aes128_encrypt(&aes, iv, sizeof(last), area + whole, last);
 }
 
+void crypto_encrypt_part(struct crypto_secret *secret, struct bytes blocks, uint8_t *area)
+{
+    ASSERT(blocks.size % CRYPTO_BLOCK_BYTES == 0);
+    struct aes128_ctx aes;
+    aes128_set_encrypt_key(&aes, secret->key);
+    cbc_aes128_encrypt(&aes, secret->iv, blocks.size, area, blocks.data);
+}
+
 /* PKCS#7: the last byte tells how many there are, and all of them say the same. */
 static enum err padding_check(const uint8_t *area, size_t size, size_t *out_size)
 {
@@ -85,6 +93,28 @@ void crypto_md5(struct bytes bytes, uint8_t out_digest[CRYPTO_MD5_BYTES])
     md5_init(&md5);
     md5_update(&md5, bytes.size, bytes.data);
     md5_digest(&md5, CRYPTO_MD5_BYTES, out_digest);
+}
+
+_Static_assert(sizeof(struct md5_ctx) <= CRYPTO_MD5_CONTEXT_BYTES, "Nettle's context has grown");
+
+static struct md5_ctx *md5_of(struct crypto_md5_sum *sum)
+{
+    return (struct md5_ctx *)(void *)sum->context;
+}
+
+void crypto_md5_begin(struct crypto_md5_sum *sum)
+{
+    md5_init(md5_of(sum));
+}
+
+void crypto_md5_add(struct crypto_md5_sum *sum, struct bytes bytes)
+{
+    md5_update(md5_of(sum), bytes.size, bytes.data);
+}
+
+void crypto_md5_end(struct crypto_md5_sum *sum, uint8_t out_digest[CRYPTO_MD5_BYTES])
+{
+    md5_digest(md5_of(sum), CRYPTO_MD5_BYTES, out_digest);
 }
 
 void crypto_sha1(struct bytes bytes, uint8_t out_digest[CRYPTO_SHA1_BYTES])

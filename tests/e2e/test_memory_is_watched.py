@@ -245,6 +245,24 @@ def test_with_little_memory_a_large_message_is_taken_or_ends_its_connection(star
     assert bob.is_open()
 
 
+def plain_of(message) -> bytes:
+    return message["plain"] if isinstance(message, dict) else message.plain
+
+
+@pytest.mark.parametrize("dialect", ["binary", "json"])
+def test_with_little_memory_every_message_that_was_taken_arrives(start_server, login, login_json, name, dialect):
+    """And so does what is behind it."""
+    server = start_server(memory="48M", shards=1, maxConnections=300)
+    anna = login(name("anna"), server)
+    for size in [120_000, 160_000, 190_000, 210_000, 230_000]:
+        bob = (login if dialect == "binary" else login_json)(name(f"bob{size}"), server)
+        anna.tell(bob.uid, b"x" * size)
+        anna.tell(bob.uid, b"behind it")
+        assert len(plain_of(bob.receive())) == size
+        assert plain_of(bob.receive()) == b"behind it"
+        bob.close()
+
+
 def test_what_does_not_fit_is_refused_with_what_would(tmp_path):
     def explain(**environment) -> subprocess.CompletedProcess:
         return subprocess.run([BINARY, "serve", "--explain-memory"], capture_output=True, text=True,
