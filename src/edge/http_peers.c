@@ -59,7 +59,9 @@ void http_peers_remove(struct http_peers *peers, struct http_peer *peer)
         return;
     }
     ASSERT(peer->fd >= 0);
-    loop_forget(peers->loop, peer->fd);
+    if (!peer->is_ended) {
+        loop_forget(peers->loop, peer->fd);
+    }
     peer->fd = -1;
     peer->next_free = peers->free_first;
     peers->free_first = (uint32_t)(peer - peers->peers);
@@ -92,8 +94,13 @@ void http_peers_on_event(struct http_peers *peers, uint64_t cookie)
 {
     ASSERT(cookie >= HTTP_PEER_COOKIE_BASE);
     ASSERT(cookie - HTTP_PEER_COOKIE_BASE < peers->capacity);
-    peers->peers[cookie - HTTP_PEER_COOKIE_BASE].is_ended = true;
-    peers->review_ns = 0; /* at once */
+    struct http_peer *peer = &peers->peers[cookie - HTTP_PEER_COOKIE_BASE];
+    if (peer->fd < 0 || peer->is_ended) {
+        return;
+    }
+    peer->is_ended = true;
+    loop_forget(peers->loop, peer->fd); /* told again and again it would keep this thread awake */
+    peers->review_ns = 0;               /* at once */
 }
 
 /* How long a connection may go on without a whole request. */

@@ -7,6 +7,7 @@ import os
 import pathlib
 import re
 import shutil
+import socket
 import struct
 import subprocess
 import threading
@@ -261,6 +262,23 @@ def test_with_little_memory_every_message_that_was_taken_arrives(start_server, l
         assert len(plain_of(bob.receive())) == size
         assert plain_of(bob.receive()) == b"behind it"
         bob.close()
+
+
+def test_answers_that_grow_do_not_wait_for_each_other(start_server):
+    """Each is read into a small buffer first, and none may keep it while it waits for a large one."""
+    server = start_server(memory="66M", shards=1)
+    api = Api(server)
+    for index in range(24):
+        api.send(b"x" * 40_000, "bob", 1, from_uid="anna")
+    body = json.dumps({"login_uid": "anna", "channel_id": "bob", "channel_type": 1, "limit": 1000}).encode()
+    head = b"POST /channel/messagesync HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: %d\r\n\r\n" % len(body)
+    connections = [socket.create_connection(("127.0.0.1", server.http_port), timeout=20 * SCALE) for _ in range(12)]
+    for connection in connections:
+        connection.sendall(head + body)
+    for connection in connections:
+        with connection:
+            answer = b"".join(iter(lambda: connection.recv(65536), b""))  # noqa: B023
+        assert answer.startswith(b"HTTP/1.1 200")
 
 
 def test_what_does_not_fit_is_refused_with_what_would(tmp_path):

@@ -104,6 +104,24 @@ TEST(a_place_is_for_a_turn_when_all_are_taken)
     close_bench(&bench);
 }
 
+TEST(the_end_of_a_peer_is_told_once)
+{
+    static struct bench bench;
+    open_bench(&bench);
+    connect_until(&bench, 1);
+    http_peer_is_served(bench.places[0]);
+    CHECK_EQ(shutdown(bench.theirs[0], SHUT_WR), 0);
+    loop_poll(&bench.loop, 0);
+    CHECK_EQ(bench.loop.events_count, 1);
+    http_peers_on_event(&bench.peers, bench.loop.events[0].cookie);
+    for (uint64_t i = 1; i <= 3; i++) { /* what a review does to it must wake nobody up */
+        http_peers_review(&bench.peers, i * HTTP_PEERS_REVIEW_MS * NS_PER_MS);
+        loop_poll(&bench.loop, 0);
+        CHECK_EQ(bench.loop.events_count, 0);
+    }
+    close_bench(&bench);
+}
+
 TEST(a_request_that_is_ours_to_answer_has_its_time_however_full_it_is)
 {
     static struct bench bench;
