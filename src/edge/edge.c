@@ -108,7 +108,6 @@ void edge_crowd_leave(struct edge *edge)
 static void take_socket(struct edge *edge, const struct listener *listener, int fd,
                         const struct address *peer)
 {
-    socket_limit(fd, edge->settings->socket_send_bytes, edge->settings->socket_receive_bytes);
     struct tls *tls = NULL;
     enum metric refused = METRIC_CONNECTIONS_REFUSED_MEMORY;
     if (listener->tls != NULL) {

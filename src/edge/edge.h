@@ -54,8 +54,6 @@ struct edge_settings {
     uint32_t idle_ms;           /* connIdleTime */
     uint64_t node_id;           /* in CONNACK */
     uint32_t conns_max;         /* of one shard */
-    uint32_t socket_send_bytes; /* kernel memory of one connection; 0: the system's choice */
-    uint32_t socket_receive_bytes;
 };
 
 /* Private to the edge layer. */

@@ -161,6 +161,7 @@ static enum err add_listener(struct node *node, const struct door *door,
     if (err != ERR_OK) {
         return err;
     }
+    socket_limit(listener->fd, CAPACITY_SOCKET_SEND_BYTES, CAPACITY_SOCKET_RECEIVE_BYTES);
     listener->transport = door->transport;
     listener->tls = door->certificate != NULL ? &door->certificate->current : NULL;
     node->listener_addresses[node->listeners_count] = *door->address;

@@ -69,8 +69,6 @@ void settings_make(struct settings *settings, const struct config *config,
         .is_encryption_off = config->is_encryption_off,
         .is_jsonrpc_off = config->is_jsonrpc_off,
         .idle_ms = (uint32_t)config->idle_ms,
-        .socket_send_bytes = CAPACITY_SOCKET_SEND_BYTES,
-        .socket_receive_bytes = CAPACITY_SOCKET_RECEIVE_BYTES,
         .node_id = config->node_id,
         .conns_max = capacity->conns_per_shard,
     };

@@ -133,6 +133,7 @@ enum err socket_listen(const struct address *address, int *out_fd)
     }
     const int on = 1;
     setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
     if (bind(fd, (const struct sockaddr *)&storage, size) != 0 || listen(fd, LISTEN_BACKLOG) != 0) {
         const int reason = errno;
         close(fd);
@@ -172,8 +173,6 @@ enum err socket_accept(int listener, int *out_fd, struct address *out_peer)
             return ERR_CLOSED;
         }
     }
-    const int on = 1;
-    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
     *out_fd = fd;
     *out_peer = address_of_kernel(&storage);
     return ERR_OK;

@@ -32,11 +32,12 @@ struct sockaddr;
 /* The same for what a library got from the kernel. */
 bool address_is_loopback_kernel(const struct sockaddr *address);
 
-/* Listens with SO_REUSEADDR. ERR_IO: the text of errno is the reason. Port 0 takes a free one. */
+/* Listens with SO_REUSEADDR; what it accepts has TCP_NODELAY set. ERR_IO: the text of errno is the
+ * reason. Port 0 takes a free one. */
 MUST_USE enum err socket_listen(const struct address *address, int *out_fd);
 uint16_t socket_port(int fd);
 
-/* Takes one waiting connection, with TCP_NODELAY set. ERR_AGAIN: none is waiting. ERR_FULL: no
+/* Takes one waiting connection, with the options of its listener. ERR_AGAIN: none is waiting. ERR_FULL: no
  * descriptor is left. ERR_CLOSED: this one has gone already; try again. */
 MUST_USE enum err socket_accept(int listener, int *out_fd, struct address *out_peer);
 
@@ -47,7 +48,7 @@ MUST_USE enum err socket_connected(int fd);
 
 /* The kernel memory a connection may take, set on purpose (design 8): send and receive buffer in
  * bytes as the kernel counts them. 0: leave it. Of the send buffer a quarter at most is data that
- * the network has not taken. */
+ * the network has not taken. Of a listener: what it accepts from now on has the same. */
 void socket_limit(int fd, uint32_t send_bytes, uint32_t receive_bytes);
 
 /* How long the kernel keeps what is not acknowledged, or is for a peer that does not read, until it
