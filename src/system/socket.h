@@ -37,8 +37,8 @@ bool address_is_loopback_kernel(const struct sockaddr *address);
 MUST_USE enum err socket_listen(const struct address *address, int *out_fd);
 uint16_t socket_port(int fd);
 
-/* Takes one waiting connection, with the options of its listener. ERR_AGAIN: none is waiting. ERR_FULL: no
- * descriptor is left. ERR_CLOSED: this one has gone already; try again. */
+/* Takes one waiting connection, with the options of its listener. ERR_AGAIN: none is waiting.
+ * ERR_FULL: no descriptor is left. ERR_CLOSED: this one has gone already; try again. */
 MUST_USE enum err socket_accept(int listener, int *out_fd, struct address *out_peer);
 
 /* Begins to connect; writable when done. */
