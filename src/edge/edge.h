@@ -49,11 +49,11 @@ struct edge_crowd {
 
 /* What the operator decided; the same for all shards. */
 struct edge_settings {
-    bool is_encryption_off;     /* disableEncryption */
-    bool is_jsonrpc_off;        /* disableJSONRPC */
-    uint32_t idle_ms;           /* connIdleTime */
-    uint64_t node_id;           /* in CONNACK */
-    uint32_t conns_max;         /* of one shard */
+    bool is_encryption_off; /* disableEncryption */
+    bool is_jsonrpc_off;    /* disableJSONRPC */
+    uint32_t idle_ms;       /* connIdleTime */
+    uint64_t node_id;       /* in CONNACK */
+    uint32_t conns_max;     /* of one shard */
 };
 
 /* Private to the edge layer. */
