@@ -222,7 +222,7 @@ class TestTheDoorIsBounded:
     @pytest.mark.jingu_only(reason="the reference has no bound of connections")
     def test_more_busy_connections_than_there_are_places_take_turns(self, start_server):
         """A back end's pool that is kept alive and never silent: whoever waits outside is let in, too."""
-        server = start_server(memory="48M")
+        server = start_server(memory="64M")
         count, is_over = 60, threading.Event()
         answered = [0] * count
 
