@@ -10,8 +10,8 @@
 
 enum err checking_open(struct checking *checking, struct budget *budget, uint8_t *texts)
 {
-    *checking = (struct checking){.area = memory_acquire(budget, MEMORY_RANK_DRAIN, AREA_BYTES),
-                                  .texts = texts};
+    *checking = (struct checking){.area = memory_acquire(budget, MEMORY_RANK_DRAIN, AREA_BYTES)};
+    checking->texts = texts;
     return checking->area != NULL ? ERR_OK : ERR_BUDGET;
 }
 
@@ -27,8 +27,7 @@ static uint8_t *sign_area(const struct checking *checking, uint32_t index)
     return checking->area + (size_t)index * SEAL_SIGN_BYTES;
 }
 
-void checking_add(struct edge *edge, const struct conn *conn, struct send *send, bool is_readable,
-                  const struct seal_send *signed_over, struct bytes msg_key)
+void checking_add(struct edge *edge, const struct conn *conn, const struct checking_send *read)
 {
     struct checking *checking = &edge->checking;
     if (checking->count == SEAL_LANES) {
@@ -37,13 +36,13 @@ void checking_add(struct edge *edge, const struct conn *conn, struct send *send,
     const uint32_t index = checking->count++;
     struct checking_due *due = &checking->dues[index];
     *due = (struct checking_due){
-        .send = send,
+        .send = read->send,
         .secret = &conn->secret,
-        .sign_size = seal_sign_send(signed_over, sign_area(checking, index)),
-        .is_readable = is_readable,
+        .sign_size = seal_sign_send(&read->signed_over, sign_area(checking, index)),
+        .is_readable = read->is_readable,
     };
-    if (msg_key.size == sizeof(due->msg_key)) {
-        memcpy(due->msg_key, msg_key.data, sizeof(due->msg_key));
+    if (read->msg_key.size == sizeof(due->msg_key)) {
+        memcpy(due->msg_key, read->msg_key.data, sizeof(due->msg_key));
     }
 }
 

@@ -24,7 +24,15 @@ struct conn;
 struct edge;
 struct send;
 
-/* A SEND that waits. */
+/* A SEND that was read, and what its key is said to be. */
+struct checking_send {
+    struct send *send;
+    bool is_readable; /* its payload was decrypted */
+    struct seal_send signed_over;
+    struct bytes msg_key;
+};
+
+/* One that waits. */
 struct checking_due {
     struct send *send;
     const struct crypto_secret *secret; /* the connection's, which is there until the turn ends */
@@ -45,9 +53,8 @@ struct checking {
 MUST_USE enum err checking_open(struct checking *checking, struct budget *budget, uint8_t *texts);
 void checking_close(struct checking *checking, struct budget *budget); /* zeroed is allowed */
 
-/* A SEND of `conn` that gate_count has counted. Its strings fit as seal_sign_fits says. */
-void checking_add(struct edge *edge, const struct conn *conn, struct send *send, bool is_readable,
-                  const struct seal_send *signed_over, struct bytes msg_key);
+/* Of `conn`, and counted by gate_count. Its strings fit as seal_sign_fits says. */
+void checking_add(struct edge *edge, const struct conn *conn, const struct checking_send *read);
 
 /* Posts or refuses all that wait. */
 void checking_finish(struct edge *edge);

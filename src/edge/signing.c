@@ -11,8 +11,8 @@
 
 enum err signing_open(struct signing *signing, struct budget *budget, uint8_t *texts)
 {
-    *signing = (struct signing){.area = memory_acquire(budget, MEMORY_RANK_DRAIN, AREA_BYTES),
-                                .texts = texts};
+    *signing = (struct signing){.area = memory_acquire(budget, MEMORY_RANK_DRAIN, AREA_BYTES)};
+    signing->texts = texts;
     return signing->area != NULL ? ERR_OK : ERR_BUDGET;
 }
 

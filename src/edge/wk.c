@@ -282,15 +282,20 @@ static void post_sealed(struct edge *edge, const struct conn *conn, const struct
     size_t size = 0;
     enum err err = seal_open(&conn->secret, sent->payload, send_payload(send), &size);
     send->payload.size = size;
-    const struct seal_send signed_over = seal_send_of(sent);
+    const struct checking_send read = {
+        .send = send,
+        .is_readable = err == ERR_OK,
+        .signed_over = seal_send_of(sent),
+        .msg_key = sent->msg_key,
+    };
     const size_t strings = sent->client_msg_no.size + sent->channel_id.size + sent->payload.size;
     if (seal_sign_fits(strings)) {
-        checking_add(edge, conn, send, err == ERR_OK, &signed_over, sent->msg_key);
+        checking_add(edge, conn, &read);
         return;
     }
     checking_finish(edge);
     if (err == ERR_OK) {
-        err = seal_check(&conn->secret, &signed_over, sent->msg_key, edge->sealing);
+        err = seal_check(&conn->secret, &read.signed_over, sent->msg_key, edge->sealing);
     }
     if (err == ERR_OK) {
         gate_post(edge, send);
