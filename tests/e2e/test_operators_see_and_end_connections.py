@@ -300,6 +300,14 @@ class TestTheManagersPort:
         token = self.login(managed, "admin").json()["token"]
         assert api.post("/cluster/slots/1/migrate", headers={"Authorization": token}).body["status"] == 400
 
+    @pytest.mark.parametrize("path", ["/plugin/bind", "/plugin/unbind"])
+    def test_a_plugin_is_bound_to_somebody(self, managed, path):
+        rights = {"Authorization": self.login(managed, "admin").json()["token"]}
+        for body in ({}, {"plugin_no": "x"}, {"uid": "anna"}, {"plugin_no": "", "uid": "anna"}):
+            Api(managed, "house").post(path, body, headers=rights).refused("plugin_no and uid is required")
+        reply = Api(managed, "house").post(path, {"plugin_no": "x", "uid": "anna"}, headers=rights)
+        assert reply.body == {"msg": "plugin not found", "status": 404}
+
     def test_who_may_only_look_makes_no_backup(self, managed, name):
         def back_up(user):
             token = self.login(managed, user).json()["token"]
