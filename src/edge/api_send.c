@@ -136,7 +136,9 @@ static bool post_send(struct http *http, const struct order *order, letter_fn *o
     if (send == NULL) {
         return false;
     }
-    memcpy(send_payload(send), order->payload.data, order->payload.size);
+    if (order->payload.size > 0) {
+        memcpy(send_payload(send), order->payload.data, order->payload.size);
+    }
     send->is_privileged = true;
     send->flags = order->flags;
     send->setting = order->setting;

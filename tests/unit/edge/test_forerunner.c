@@ -81,7 +81,7 @@ static uint32_t known_count(struct stage *stage, uint32_t first, uint32_t end)
 
 TEST(it_searches_all_ends_that_are_not_known)
 {
-    struct stage stage;
+    static struct stage stage;
     stage_init(&stage, 2, 10000);
     CHECK_EQ(known_count(&stage, 0, CONVERSATIONS), 0);
     forerunner_start(&stage.forerunner, USER);
@@ -94,7 +94,7 @@ TEST(it_searches_all_ends_that_are_not_known)
 
 TEST(it_begins_at_the_other_end_and_ends_where_it_meets_the_list)
 {
-    struct stage stage;
+    static struct stage stage;
     stage_init(&stage, 2, 10000);
     for (uint32_t i = 10; i < CONVERSATIONS / 2; i++) { /* the first ten stay unknown */
         struct log_end end;
@@ -112,7 +112,7 @@ TEST(it_begins_at_the_other_end_and_ends_where_it_meets_the_list)
 
 TEST(it_searches_no_more_than_a_list_may_have)
 {
-    struct stage stage;
+    static struct stage stage;
     stage_init(&stage, 2, 50);
     forerunner_start(&stage.forerunner, USER);
     wait_until_home(&stage);
@@ -159,7 +159,7 @@ static void other_ask(struct stage *stage, struct other *other, bool is_released
 
 TEST(it_gives_way_to_whoever_waits_for_a_reader)
 {
-    struct stage stage;
+    static struct stage stage;
     struct other first;
     struct other second;
     stage_init(&stage, 1, 10000);
