@@ -134,7 +134,7 @@ struct conn {
     uint32_t next_free;  /* FREE: the next free slot */
     struct tls *tls;     /* NULL on a plain connection */
     struct list dirty;   /* in edge->dirty */
-    struct list waiting; /* in edge->readable, edge->stalled or edge->doomed */
+    struct list waiting; /* in one of the edge's lists but `dirty` */
     struct timer timer;  /* the next deadline to look at */
     uint64_t accepted_ms;
     uint64_t last_in_ms;
@@ -203,6 +203,9 @@ void conn_let_go(struct edge *edge, struct conn *conn);
 
 /* It has something to write. */
 void conn_mark_dirty(struct edge *edge, struct conn *conn);
+
+/* It has something to read, and waits for the part of a turn that is for such as it. */
+void conn_wait_to_read(struct edge *edge, struct conn *conn);
 
 /* Reads and consumes what is there, in its part of the turn. */
 void conn_read(struct edge *edge, struct conn *conn);

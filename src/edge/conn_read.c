@@ -501,6 +501,12 @@ static bool conn_may_read(const struct conn *conn)
     return conn_takes_frames(conn) && conn->is_readable && !conn->is_close_asked;
 }
 
+void conn_wait_to_read(struct edge *edge, struct conn *conn)
+{
+    struct list *list = conn->state == CONN_OPEN ? &edge->readable : &edge->strangers.waiting;
+    list_push_back(list, &conn->waiting);
+}
+
 void conn_read(struct edge *edge, struct conn *conn)
 {
     for (uint32_t round = 0; round < READ_ROUNDS_MAX && conn_may_read(conn); round++) {
@@ -527,7 +533,7 @@ void conn_read(struct edge *edge, struct conn *conn)
         }
     }
     if (conn_may_read(conn) && !list_is_linked(&conn->waiting)) {
-        list_push_back(&edge->readable, &conn->waiting);
+        conn_wait_to_read(edge, conn);
     }
 }
 
@@ -547,7 +553,7 @@ void conn_resume(struct edge *edge, struct conn *conn)
     }
     conn_obey_close(edge, conn);
     if (conn_may_read(conn) && !list_is_linked(&conn->waiting)) {
-        list_push_back(&edge->readable, &conn->waiting);
+        conn_wait_to_read(edge, conn);
     }
 }
 

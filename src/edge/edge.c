@@ -3,14 +3,11 @@
 #include "base/assert.h"
 #include "edge/seal.h"
 #include "memory/allocator.h"
-#include "system/tls.h"
-#include "telemetry/logger.h"
+#include "system/clock.h"
 
 #include <stdatomic.h>
 
-#define ACCEPTS_PER_EVENT 16 /* other shards and the connections that exist come first */
-#define ACCEPT_PAUSE_MS   100
-#define VISITS_CROWDED    4u /* each turn somebody is read on, whatever comes */
+#define VISITS_CROWDED 4u /* each turn somebody is read on, whatever comes */
 
 static void edge_init_budgets(struct edge *edge)
 {
@@ -42,6 +39,7 @@ enum err edge_init(struct edge *edge, const struct edge_options *options)
     list_init(&edge->readable);
     list_init(&edge->stalled);
     list_init(&edge->doomed);
+    strangers_init(&edge->strangers);
     write_blocks_init(&edge->blocks, &edge->writes_budget);
     edge->conns = (struct conns){.capacity = options->settings->conns_max, .free_first = CONN_NONE};
     edge->conns.slots = memory_table_acquire(edge->conns.capacity * sizeof(struct conn));
@@ -88,7 +86,7 @@ void edge_rest(struct edge *edge)
     budget_rested(&edge->writes_budget, before);
 }
 
-/* ---- Accepting. ---- */
+/* ---- The crowd. ---- */
 
 bool edge_crowd_enter(struct edge *edge)
 {
@@ -103,58 +101,6 @@ void edge_crowd_leave(struct edge *edge)
 {
     const uint32_t before = atomic_fetch_sub(&edge->crowd->count, 1);
     ASSERT(before > 0);
-}
-
-static void take_socket(struct edge *edge, const struct listener *listener, int fd,
-                        const struct address *peer)
-{
-    struct tls *tls = NULL;
-    enum metric refused = METRIC_CONNECTIONS_REFUSED_MEMORY;
-    if (listener->tls != NULL) {
-        tls = tls_accept(atomic_load(listener->tls), fd);
-        if (tls == NULL) {
-            goto refuse;
-        }
-    }
-    refused = METRIC_CONNECTIONS_REFUSED_FULL;
-    if (!edge_crowd_enter(edge)) {
-        goto refuse;
-    }
-    if (conn_open(edge, fd, peer, (uint8_t)listener->transport, tls) != ERR_OK) {
-        edge_crowd_leave(edge);
-        goto refuse;
-    }
-    metric_add(edge->shard->metrics, METRIC_CONNECTIONS_ACCEPTED, 1);
-    return;
-
-refuse:
-    metric_add(edge->shard->metrics, refused, 1);
-    tls_close(tls);
-    socket_close(fd);
-}
-
-static void accept_some(struct edge *edge, const struct listener *listener)
-{
-    if (edge->shard->now_ms < edge->accept_after_ms) {
-        return;
-    }
-    for (uint32_t i = 0; i < ACCEPTS_PER_EVENT; i++) {
-        int fd = -1;
-        struct address peer;
-        const enum err err = socket_accept(listener->fd, &fd, &peer);
-        if (err == ERR_AGAIN) {
-            return;
-        }
-        if (err == ERR_FULL) {
-            metric_add(edge->shard->metrics, METRIC_CONNECTIONS_REFUSED_SYSTEM, 1);
-            LOG_WARN("accept_failed", F_STR("why", "no descriptor is left"));
-            edge->accept_after_ms = edge->shard->now_ms + ACCEPT_PAUSE_MS;
-            return;
-        }
-        if (err == ERR_OK) {
-            take_socket(edge, listener, fd, &peer);
-        }
-    }
 }
 
 bool edge_is_idle(const struct edge *edge)
@@ -180,9 +126,7 @@ void edge_on_event(struct edge *edge, const struct loop_event *event)
     const uint32_t generation = (uint32_t)(event->cookie >> 32);
     const uint32_t index = (uint32_t)event->cookie;
     if (generation == 0) {
-        if (edge->is_accepting) {
-            accept_some(edge, &edge->listeners[index - 1]);
-        }
+        strangers_knock(&edge->strangers, index - 1);
         return;
     }
     const struct session_id id = {
@@ -204,8 +148,12 @@ void edge_on_event(struct edge *edge, const struct loop_event *event)
             conn_doom(edge, conn, (enum conn_cause)conn->cause);
         } else if (event->is_broken && conn->is_paused && !edge_is_crowded(edge)) {
             conn_doom(edge, conn, CAUSE_PEER); /* nobody is there to be answered */
-        } else if (!list_is_linked(&conn->waiting)) {
-            conn_read(edge, conn); /* else its turn will come */
+        } else if (list_is_linked(&conn->waiting)) {
+            return; /* its turn will come */
+        } else if (conn->state == CONN_OPEN) {
+            conn_read(edge, conn);
+        } else {
+            conn_wait_to_read(edge, conn);
         }
     }
 }
@@ -259,11 +207,17 @@ bool edge_write(struct edge *edge)
     return has_more;
 }
 
-void edge_bury(struct edge *edge)
+bool edge_bury(struct edge *edge)
 {
+    const uint64_t until_ns = clock_now_ns() + EDGE_BURY_NS;
     while (!list_is_empty(&edge->doomed)) {
         conn_bury(edge, CONTAINER_OF(edge->doomed.next, struct conn, waiting));
+        if (clock_now_ns() >= until_ns) {
+            break;
+        }
     }
+    edge->is_burying = !list_is_empty(&edge->doomed);
+    return edge->is_burying;
 }
 
 void edge_close_all(struct edge *edge)

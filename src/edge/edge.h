@@ -6,10 +6,10 @@
  * client protocol, and the HTTP API. One `struct edge` a shard; nothing in it is
  * touched by another thread.
  *
- * A turn of the edge: what is readable is read and handed on (edge_read), later
- * everything that became writable or has something to say is written
- * (edge_write), and at the very end the doomed are buried (edge_bury), when
- * nobody up the stack holds a pointer to them any more.
+ * A turn of the edge: what is readable is read and handed on (edge_read), then
+ * what strangers want (strangers.h), later everything that became writable or has
+ * something to say is written (edge_write), and at the very end the doomed are buried
+ * (edge_bury), when nobody up the stack holds a pointer to them any more.
  */
 #pragma once
 
@@ -17,6 +17,7 @@
 #include "edge/checking.h"
 #include "edge/conn.h"
 #include "edge/signing.h"
+#include "edge/strangers.h"
 #include "edge/write_queue.h"
 #include "shard/shard.h"
 #include "system/crypto.h"
@@ -26,7 +27,8 @@ struct tls_context;
 #define EDGE_LISTENERS_MAX 8
 #define EDGE_FRAMES_FAIR   32 /* of a connection, when there is enough to do (edge_is_crowded) */
 #define EDGE_SCRATCH_BYTES 65536u
-#define EDGE_DIRTY_MAX     256 /* written at once when more have something to say */
+#define EDGE_DIRTY_MAX     256     /* written at once when more have something to say */
+#define EDGE_BURY_NS       500000u /* of a turn: to close is as dear as to accept (strangers.h) */
 
 enum transport {
     TRANSPORT_TCP = 0,
@@ -65,7 +67,6 @@ struct edge {
     uint32_t listeners_count;
     struct edge_crowd *crowd; /* shared; borrowed */
     bool is_accepting;
-    uint64_t accept_after_ms; /* no descriptor was left: try again then */
 
     struct budget conns_budget;
     struct budget writes_budget;
@@ -75,10 +76,12 @@ struct edge {
 
     struct conns conns;
     struct write_blocks blocks;
-    struct list dirty;    /* conns with something to write */
-    struct list readable; /* conns with more to read than their part of the last turn */
-    struct list stalled;  /* conns that wait for memory to be free, or for the next turn */
-    struct list doomed;   /* conns to be buried at the end of the turn */
+    struct list dirty;          /* conns with something to write */
+    struct list readable;       /* sessions with more to read than their part of the last turn */
+    struct strangers strangers; /* who has no session yet */
+    struct list stalled;        /* conns that wait for memory to be free, or for the next turn */
+    struct list doomed;         /* conns to be buried at the end of a turn */
+    bool is_burying;            /* some of `doomed` are of an earlier turn */
     uint32_t dirty_count;
     bool has_read_on;         /* of `stalled` somebody waits for the next turn only */
     uint8_t *scratch;         /* EDGE_SCRATCH_BYTES: what is being read now */
@@ -121,8 +124,9 @@ bool edge_write(struct edge *edge);
 /* Gives up spare buffers and the unused end of the table, for quiet times. */
 void edge_rest(struct edge *edge);
 
-/* Closes the doomed. The last phase of a turn. */
-void edge_bury(struct edge *edge);
+/* Closes the doomed, for as long as EDGE_BURY_NS. The last phase of a turn. True: there are more.
+ */
+bool edge_bury(struct edge *edge);
 
 /* Have connections asked for more than a turn has time for? Then one is read a few frames at a
  * time, in turn with all others, so that who asks once does not stand behind hundreds of questions

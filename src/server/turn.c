@@ -1,6 +1,7 @@
 #include "server/turn.h"
 
 #include "base/assert.h"
+#include "edge/strangers.h"
 #include "memory/heap.h"
 #include "server/core.h"
 #include "system/clock.h"
@@ -88,6 +89,7 @@ void turn_run(struct core *core)
         turn_events(core);
     }
     core->has_more |= edge_read(&core->edge);
+    core->has_more |= strangers_meet(&core->edge);
     core->has_more |= deliveries_run(&core->chat);
     timers_run(&shard->timers, shard->now_ms);
 
@@ -95,7 +97,7 @@ void turn_run(struct core *core)
     mailer_flush(&shard->mailer);              /* one wake-up a peer: they work while we write */
     core->has_more |= edge_write(&core->edge); /* what this turn had to say, in few system calls */
     mailer_flush(&shard->mailer);              /* whatever writing has led to */
-    edge_bury(&core->edge);                    /* last: nobody above holds a pointer */
+    core->has_more |= edge_bury(&core->edge);  /* last: nobody above holds a pointer */
     if (heap_thread_is_to_rest()) {
         chat_rest(&core->chat);
         edge_rest(&core->edge);
