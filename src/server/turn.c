@@ -69,6 +69,12 @@ static void turn_events(struct core *core)
     pace_count(&core->pace, shard->now_ns, sockets_count);
 }
 
+static void turn_receive(struct core *core)
+{
+    struct shard *shard = &core->shard;
+    metric_add(shard->metrics, METRIC_LETTERS, mailbox_drain(&shard->mailbox));
+}
+
 void turn_run(struct core *core)
 {
     struct shard *shard = &core->shard;
@@ -83,13 +89,16 @@ void turn_run(struct core *core)
 
     /* Others first: they wait for us, and what has been committed is answered before more is
      * taken in. */
-    metric_add(shard->metrics, METRIC_LETTERS, mailbox_drain(&shard->mailbox));
-    core->has_more = intake_run(&shard->intake, shard, clock_now_ns() + INTAKE_NS);
+    turn_receive(core);
     if (!is_resting) {
         turn_events(core);
     }
-    core->has_more |= edge_read(&core->edge);
+    core->has_more = edge_read(&core->edge);
     core->has_more |= strangers_meet(&core->edge);
+    /* What this shard has told itself meanwhile is done in this turn: what was read is asked, and
+     * what has been committed is on its way to its readers. */
+    turn_receive(core);
+    core->has_more |= intake_run(&shard->intake, shard, clock_now_ns() + INTAKE_NS);
     core->has_more |= deliveries_run(&core->chat);
     timers_run(&shard->timers, shard->now_ms);
 

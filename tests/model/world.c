@@ -136,6 +136,9 @@ bool world_turn(struct world *world, uint32_t shard)
     struct side *side = world_enter(world, shard);
     world->step++;
     bool has_more = mailbox_drain(&side->shard.mailbox) > 0;
+    if (prng_below(&world->prng, 2) == 0) { /* behind the reading, if any */
+        has_more |= mailbox_drain(&side->shard.mailbox) > 0;
+    }
     const uint64_t until_ns = prng_below(&world->prng, 2) == 0 ? 0 : UINT64_MAX; /* some, or all */
     has_more |= intake_run(&side->shard.intake, &side->shard, until_ns);
     has_more |= deliveries_run(&side->chat);
