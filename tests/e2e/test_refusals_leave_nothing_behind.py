@@ -7,18 +7,16 @@ Charges to budgets are swept in builds that have a door for it, which are those 
 """
 
 import base64
-import mmap
 import os
 import pathlib
-import struct
-import subprocess
 
 import pytest
 
 from harness.api import Api
 from harness.client import Client
+from harness.faults import ACCEPT, ALLOC, CHARGE, EPOLL, SYNC, WRITE, Faults
 from harness.packets import Kind
-from harness.server import BINARY, ROOT
+from harness.server import BINARY
 from harness.streams import Closed, TcpStream, WebSocketStream
 from harness.waiting import SCALE, eventually
 
@@ -26,39 +24,9 @@ pytestmark = [pytest.mark.jingu_only(reason="the faults are made for Jingu")]
 
 IS_SANITIZED = "asan" in str(BINARY) or "tsan" in str(BINARY)
 HAS_DOOR_FOR_CHARGES = b"faults_refuse_charge" in BINARY.read_bytes()
-ALLOC, WRITE, SYNC, ACCEPT, EPOLL, CHARGE = 1, 2, 3, 4, 5, 6
 TRIES_MAX = 300
 TOLD = 10 * SCALE
 KEPT_MAX = 64 << 10  # of a holder: its slabs may have other holes than before
-
-
-def sanitizer() -> str:
-    """AddressSanitizer wants to be the first library of all."""
-    if "asan" not in str(BINARY):
-        return ""
-    found = subprocess.run(["cc", "-print-file-name=libasan.so"], check=True, capture_output=True, text=True)
-    return found.stdout.strip() + ":"
-
-
-class Faults:
-    def __init__(self, directory):
-        library = directory / "faults.so"
-        source = ROOT / "tests/e2e/harness/faults.c"
-        subprocess.run(["cc", "-shared", "-fPIC", "-O1", "-D_GNU_SOURCE", "-o", library, source], check=True)
-        self.path = directory / "orders"
-        self.path.write_bytes(bytes(4096))
-        self._file = open(self.path, "r+b")
-        self._orders = mmap.mmap(self._file.fileno(), 4096)
-        self.environment = {"LD_PRELOAD": f"{sanitizer()}{library}", "FAULTS_FILE": str(self.path)}
-
-    def arm(self, kind: int, nth: int) -> None:
-        struct.pack_into("=Iii", self._orders, 0, 0, nth, 0)
-        struct.pack_into("=I", self._orders, 0, kind)
-
-    def disarm(self) -> bool:
-        """Was anything refused?"""
-        struct.pack_into("=I", self._orders, 0, 0)
-        return struct.unpack_from("=I", self._orders, 8)[0] > 0
 
 
 def told(reason) -> bool:

@@ -2,7 +2,8 @@
  * faults.c -- stands between the server and the system, and makes the Nth call of a kind fail.
  *
  * Preloaded (LD_PRELOAD) by the refusal sweep. What fails is written into a file that both sides
- * map: `kind` says what, `countdown` when, `hits` counts what was refused. Only what the server
+ * map: `kind` says what, `countdown` when, `is_lasting` that it fails each time from the first on,
+ * `hits` counts what was refused. Only what the server
  * acquires for itself fails as "alloc": the door of memory/allocator.c calls mallocx. Charges to
  * budgets fail in builds that ask faults_refuse_charge, which a release does not.
  */
@@ -27,12 +28,14 @@ enum kind {
     KIND_ACCEPT,
     KIND_EPOLL,
     KIND_CHARGE,
+    KIND_READ,
 };
 
 struct orders {
     _Atomic uint32_t kind;
     _Atomic int32_t countdown;
     _Atomic uint32_t hits;
+    _Atomic uint32_t is_lasting;
 };
 
 static struct orders *orders;
@@ -50,8 +53,10 @@ __attribute__((constructor)) static void open_orders(void)
 
 static bool refuses(enum kind kind)
 {
-    if (orders == NULL || atomic_load(&orders->kind) != (uint32_t)kind ||
-        atomic_fetch_sub(&orders->countdown, 1) != 1) {
+    if (orders == NULL || atomic_load(&orders->kind) != (uint32_t)kind) {
+        return false;
+    }
+    if (atomic_load(&orders->is_lasting) == 0 && atomic_fetch_sub(&orders->countdown, 1) != 1) {
         return false;
     }
     atomic_fetch_add(&orders->hits, 1);
@@ -96,6 +101,18 @@ ssize_t write(int fd, const void *bytes, size_t size)
         return -1;
     }
     return next(fd, bytes, size);
+}
+
+/* RocksDB reads its tables like this; what is in its cache it does not read. */
+ssize_t pread(int fd, void *bytes, size_t size, off_t offset)
+{
+    NEXT(pread)
+    if (orders != NULL && atomic_load(&orders->kind) == KIND_READ && is_data(fd) &&
+        refuses(KIND_READ)) {
+        errno = EIO;
+        return -1;
+    }
+    return next(fd, bytes, size, offset);
 }
 
 int fdatasync(int fd)
