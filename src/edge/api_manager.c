@@ -32,6 +32,7 @@ static const struct json_field login_fields[] = {
 };
 const struct json_shape api_shape_login = JSON_SHAPE_OF(struct login_input, login_fields);
 
+/* A token whose name is longer would not be read again. */
 static void write_session(struct http_request *request, const struct api_user *user)
 {
     const struct api_access *access = &request->http->options.access;
@@ -46,7 +47,7 @@ static void write_session(struct http_request *request, const struct api_user *u
     uint8_t area[JWT_BYTES_MAX];
     struct writer token = writer_of(area, sizeof(area));
     jwt_write(&token, &claims, access->jwt_secret);
-    request->out.is_full |= token.is_full;
+    request->out.is_full |= token.is_full || user->name.size > JWT_NAME_BYTES_MAX;
     const bool is_all = bytes_equal(user->rights, BYTES_OF("*"));
     json_text_object_begin(json);
     json_text_key(json, "exp");

@@ -46,17 +46,25 @@ static const struct json_field quit_fields[] = {
 };
 const struct json_shape api_shape_device_quit = JSON_SHAPE_OF(struct quit_input, quit_fields);
 
+static const char *failure_of(enum device_change_kind kind)
+{
+    if (kind == DEVICE_CHANGE_PLUGIN) {
+        return "更新插件编号失败！";
+    }
+    return kind == DEVICE_CHANGE_QUIT ? "设备退出失败！" : "更新token失败！";
+}
+
 static void device_change_comes_home(struct letter *letter, void *receiver)
 {
     (void)receiver;
     struct device_change *change = CONTAINER_OF(letter, struct device_change, letter);
     struct http_request *request = change->context;
-    const bool is_quit = change->kind == DEVICE_CHANGE_QUIT;
+    const char *failure = failure_of(change->kind);
     const enum err result = change->result;
     const enum chat_reason reason = change->reason;
     device_change_release(change);
     if (result != ERR_OK) {
-        http_answer_failure(request, is_quit ? "设备退出失败！" : "更新token失败！", result);
+        http_answer_failure(request, failure, result);
     } else if (reason != CHAT_REASON_SUCCESS) {
         http_answer_status(request, (uint32_t)reason);
     } else {

@@ -60,6 +60,7 @@ MARK = "更新conversation失败！"
 WRITINGS = [
     ("/user/token", {"uid": "anna", "token": "new"}, "更新token失败！"),
     ("/user/device_quit", {"uid": "anna"}, "设备退出失败！"),
+    ("/user/update_plugin_no", {"uid": "anna", "plugin_no": "p"}, "更新插件编号失败！"),
     ("/user/systemuids_add", {"uids": ["news"]}, "添加系统账号失败！"),
     ("/user/systemuids_remove", {"uids": ["notice"]}, "移除系统账号失败！"),
     ("/channel", GROUP, "创建或更新频道失败"),
