@@ -3,6 +3,7 @@
 #include "server/config.h"
 #include "server/config_cgroup.h"
 #include "server/config_show.h"
+#include "server/config_value.h"
 #include "server/node.h"
 #include "server/rest.h"
 #include "system/clock.h"
@@ -54,6 +55,21 @@ static const char *value_of(int argc, char **argv, int *place, const char *name)
     return NULL;
 }
 
+/* "--name", or "--name=" and what a bool may be. */
+static bool take_switch(const char *argument, const char *name, bool *out_value)
+{
+    const size_t size = strlen(name);
+    if (strncmp(argument, name, size) != 0) {
+        return false;
+    }
+    if (argument[size] == '\0') {
+        *out_value = true;
+        return true;
+    }
+    return argument[size] == '=' &&
+           config_read_bool(bytes_of_string(argument + size + 1), out_value) == ERR_OK;
+}
+
 static struct arguments parse_arguments(int argc, char **argv)
 {
     struct arguments arguments = {.config_file = NULL};
@@ -65,9 +81,9 @@ static struct arguments parse_arguments(int argc, char **argv)
             arguments.config_file = config_file;
         } else if (mode != NULL) {
             arguments.mode = mode;
-        } else if (strcmp(argument, "-i") == 0 ||
-                   strncmp(argument, "--ignoreMissingConfig", 21) == 0) {
-            arguments.is_missing_allowed = true;
+        } else if (take_switch(argument, "-i", &arguments.is_missing_allowed) ||
+                   take_switch(argument, "--ignoreMissingConfig", &arguments.is_missing_allowed)) {
+            continue;
         } else if (strcmp(argument, "--explain-memory") == 0) {
             arguments.is_explaining = true;
         } else if (strcmp(argument, "--accept-loss") == 0) {

@@ -113,27 +113,58 @@ void config_report_print_warnings(const struct config_report *report, FILE *out)
     }
 }
 
-/* The names of the ignored keys that have the same reason as `row`, which is the first of them. */
+struct ignored_names {
+    uint8_t area[LOG_LINE_BYTES_MAX / 2];
+    struct writer writer;
+    uint32_t count;
+};
+
+static void begin_names(struct ignored_names *names)
+{
+    names->writer = writer_of(names->area, sizeof(names->area));
+    names->count = 0;
+}
+
+/* False: there is no room for it in this line. */
+static bool add_name(struct ignored_names *names, const char *name)
+{
+    const struct writer before = names->writer;
+    writer_bytes_add(&names->writer, bytes_of_string(names->count == 0 ? "" : " "));
+    writer_bytes_add(&names->writer, bytes_of_string(name));
+    if (names->writer.is_full) {
+        names->writer = before;
+        return false;
+    }
+    names->count++;
+    return true;
+}
+
+static void log_names(const struct ignored_names *names, const char *why)
+{
+    LOG_INFO("config_no_effect", F_BYTES("keys", writer_bytes(&names->writer)),
+             F_U64("count", names->count), F_STR("because", why));
+}
+
+/* The names of the ignored keys that have the same reason as `row`, which is the first of them; in
+ * as many lines as they need, so that each is named. */
 static void log_ignored(const struct config_report *report, uint32_t row)
 {
-    uint8_t area[LOG_LINE_BYTES_MAX / 2];
-    struct writer names = writer_of(area, sizeof(area));
+    struct ignored_names names;
     const char *why = config_key(row)->why;
-    uint32_t count = 0;
+    begin_names(&names);
     for (uint32_t other = row; other < config_keys_count(); other++) {
         const struct config_key *key = config_key(other);
-        if (report->is_ignored[other] && strcmp(key->why, why) == 0) {
-            const struct writer before = names;
-            writer_bytes_add(&names, bytes_of_string(count == 0 ? "" : " "));
-            writer_bytes_add(&names, bytes_of_string(key->name));
-            if (names.is_full) {
-                names = before; /* the count tells that there are more */
-            }
-            count++;
+        if (!report->is_ignored[other] || strcmp(key->why, why) != 0) {
+            continue;
+        }
+        if (!add_name(&names, key->name)) {
+            log_names(&names, why);
+            begin_names(&names);
+            const bool is_named = add_name(&names, key->name);
+            ASSERT(is_named); /* a name is shorter than a line */
         }
     }
-    LOG_INFO("config_no_effect", F_BYTES("keys", writer_bytes(&names)), F_U64("count", count),
-             F_STR("because", why));
+    log_names(&names, why);
 }
 
 static bool is_first_of_reason(const struct config_report *report, uint32_t row)

@@ -251,6 +251,9 @@ TEST(keys_without_effect_are_logged_by_reason_within_what_the_log_takes)
     CHECK_EQ(logger_suppressed(), suppressed);
     logger_stop();
     fclose(out);
+    for (uint32_t row = 0; row < config_keys_count(); row++) {
+        CHECK(!all.report->is_ignored[row] || strstr(text, config_key(row)->name) != NULL);
+    }
     free(text);
     unload(&few);
     unload(&all);
