@@ -2,6 +2,7 @@
 
 import base64
 import json
+import threading
 import time
 
 import pytest
@@ -341,3 +342,24 @@ def test_an_address_that_is_none_stops_the_start(start_server):
     assert broken.process.wait(30 * SCALE) != 0
     broken.process = None
     assert "webhook" in broken.log()
+
+
+def test_no_more_offline_events_are_under_way_than_configured(told, receiver, login):
+    under_way, peak, lock = [], [], threading.Lock()
+
+    def reply(post):
+        with lock:
+            under_way.append(post)
+            peak.append(len(under_way))
+        time.sleep(0.02)  # what a back end needs for it; the next one would come meanwhile
+        with lock:
+            under_way.remove(post)
+        return 200, b""
+
+    receiver.reply = reply
+    server = told(webhook={"focusEvents": ["msg.offline"]}, eventPoolSize=1)
+    anna = login("anna", server)
+    for number in range(20):
+        anna.tell(f"bob{number}")
+    receiver.wait_offline(20)
+    assert max(peak) == 1
