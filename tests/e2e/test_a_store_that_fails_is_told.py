@@ -50,6 +50,8 @@ READINGS = [
     ("GET", "/cluster/users", {}, DATA),
     ("GET", "/cluster/devices", {}, DATA),
     ("GET", "/cluster/conversations", {"uid": "bob"}, DATA),
+    ("POST", "/tmpchannel/subscriber_set", {"channel_id": "nobody", "uids": ["bob"]}, "更新tag失败！"),
+    ("POST", "/message/send", {"channel_id": "carl", "channel_type": 1, "from_uid": "dora", "payload": "aGk="}, "发送消息失败！"),
     ("GET", "/webhook/deadletters", {}, "the dead letters cannot be read"),
     ("POST", "/webhook/resend", {"all": 1}, "the dead letters cannot be sent again"),
 ]

@@ -275,6 +275,17 @@ class TestTheManagersPort:
             assert self.call(managed, "/varz", headers={"Authorization": credentials}).status_code == 200
         assert self.call(managed, "/varz", params={"Authorization": given["token"]}).status_code == 200
 
+    def test_a_login_ends(self, start_server):
+        server = start_server(manager={"on": True}, jwt={"expire": "1s"}, auth={"users": ["root:pwd:*"]})
+        token = Api(server).post("/manager/login", {"username": "root", "password": "pwd"}).bare()["token"]
+
+        def is_expired():
+            reply = self.call(server, "/varz", headers={"Authorization": token})
+            assert reply.status_code == 200 or reply.json() == {"error": "token is expired"}
+            return reply.status_code == 401
+
+        eventually(is_expired)
+
     def test_metrics_are_open_and_back_ends_do_not_live_here(self, managed):
         assert "jingu_connections" in self.call(managed, "/metrics").text
         for path in ("/health", "/route", "/user/systemuids"):

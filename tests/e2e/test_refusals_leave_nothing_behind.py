@@ -239,3 +239,32 @@ def test_a_refusal_at_any_point(world, kind):
 
     eventually(is_as_before, within=20 * SCALE, every=0.2)
     eventually(lambda: world.descriptors() <= descriptors, within=20 * SCALE, every=0.2)
+
+
+@pytest.mark.skipif(IS_SANITIZED, reason="jemalloc's door is not there")
+def test_whoever_there_is_no_memory_for_is_told_that_the_server_is_busy(world):
+    """Each way of it is met at some allocation of the request, whatever others allocate beside it."""
+    send = {"from_uid": world.name("anna"), "payload": "aGk="}
+    envelope, batch = set(), set()
+
+    def ask(path, body):
+        for nth in range(1, 40):
+            world.faults.arm(ALLOC, nth)
+            try:
+                reply = world.api.post(path, body, timeout=TOLD)
+            except OSError:
+                continue  # not even the connection had room
+            finally:
+                world.faults.disarm()
+            if reply.status == 200:
+                batch.update(reply.body.get("reason", []))
+            else:
+                reply.refused()
+                envelope.add(reply.body["msg"])
+
+    def has_seen_both():
+        ask("/message/sendbatch", send | {"subscribers": [world.name("bob")]})
+        return "the server is busy, try again later" in envelope and "服务器繁忙！" in batch
+
+    eventually(has_seen_both, within=TOLD * 6)
+    assert envelope <= {"the server is busy, try again later"} and batch <= {"服务器繁忙！", "发送消息失败！"}

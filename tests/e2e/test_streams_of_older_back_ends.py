@@ -108,3 +108,5 @@ def test_what_is_refused_is_an_error(api, name):
     api.group(name("closed"), name("robot"))
     api.info(name("closed"), 2, ban=1)
     api.post("/streammessage/start", {"channel_id": name("closed"), "channel_type": 2, "payload": "eA=="}).refused("频道已被封禁！")
+    api.info(name("closed"), 2, disband=1)
+    api.post("/streammessage/start", {"channel_id": name("closed"), "channel_type": 2, "payload": "eA=="}).refused("频道已解散！")

@@ -953,6 +953,43 @@ TEST(route_tells_the_addresses)
     http_fixture_deinit(&fixture);
 }
 
+static void expose_more_than_there_is_room_for(void *context, struct writer *writer)
+{
+    (void)context;
+    while (!writer->is_full) {
+        writer_bytes_add(writer, BYTES_OF("more "));
+    }
+}
+
+static enum err show_nothing(void *context, const struct http_page_query *query, struct writer *out)
+{
+    (void)context;
+    (void)query;
+    (void)out;
+    return ERR_IO;
+}
+
+TEST(a_page_that_cannot_be_made_is_told)
+{
+    static const struct http_page page = {
+        .path = "/ledger", .content_type = "text/plain", .write = show_nothing, .size = 100};
+    static struct http_fixture fixture;
+    http_fixture_init(&fixture);
+    fixture.options.expose = expose_more_than_there_is_room_for;
+    fixture.options.pages = &page;
+    fixture.options.pages_count = 1;
+    http_fixture_start(&fixture);
+
+    CHECK_CALL(&fixture, "GET", "/metrics", NULL, 400,
+               "{\"msg\":\"the metrics do not fit\",\"status\":400}");
+    CHECK_CALL(&fixture, "GET", "/ledger", NULL, 400,
+               "{\"msg\":\"this cannot be shown now\",\"status\":400}");
+    CHECK_GET(&fixture, "/ledger/history", "{\"status\":404}"); /* there is no such page here */
+
+    http_fixture_stop(&fixture);
+    http_fixture_deinit(&fixture);
+}
+
 /* ---- When memory is short. ---- */
 
 TEST(whatever_is_refused_memory_is_answered_or_closed_and_leaves_nothing_behind)
