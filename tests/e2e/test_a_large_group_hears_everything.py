@@ -160,6 +160,43 @@ def test_a_group_becomes_small_again_and_large_again(api, enter, large, name):
     assert anna.say(group, b"nobody", 2).reason == 3
 
 
+@pytest.mark.slow
+def test_a_hundred_thousand_members_are_paged_and_never_held(start_server, login, name):
+    server = start_server(memory=MEMORY)
+    api = Api(server)
+    sleepers = crowd(name, 100_000)
+    anna, *others = (login(uid, server) for uid in (name("anna"), name("zoe"), sleepers[0], sleepers[50_000], sleepers[-1]))
+    zoe = others[0]
+    group = api.group(name("large"), anna.uid, zoe.uid)
+    parts = range(0, len(sleepers), 4_000)
+    for start in parts:
+        api.subscribe(group, *sleepers[start:start + 4_000])
+        anna.tell(group, b"%d" % start, 2)
+
+    anna.tell(group, b"to all", 2)
+    api.unsubscribe(group, *sleepers[:50_000:25], zoe.uid)
+    anna.tell(group, b"to fewer", 2)
+
+    assert [zoe.receive().plain for _ in parts] == [b"%d" % start for start in parts]
+    for client, words in zip(others, [[b"to all"], [b"to all"], [b"to all", b"to fewer"], [b"to all", b"to fewer"]]):
+        assert [client.expect(Kind.RECV, where=lambda m: m.plain.startswith(b"to")).plain for _ in words] == words
+        anna.tell(client.uid, b"end")
+        client.expect(Kind.RECV, where=lambda message: message.channel_type == 1)
+        assert not [message for message in client.pending(Kind.RECV) if message.plain == b"to fewer"]
+    count = len(parts) + 2
+    for index, first_heard in [(1, 1), (50_001, 50_001 // 4_000 + 1), (99_998, len(parts))]:
+        assert api.conversation(sleepers[index], group)["unread"] == count - first_heard + 1, "who never came has them all"
+    assert api.conversation(sleepers[0], group) is None, "who left has none"
+    rosters = [holder for holder in api.get("/ledger").bare()["holders"] if holder["holder"] == "rosters"]
+    assert max(holder["peak"] for holder in rosters) < len("".join(sleepers)) / 4, "a list of them would be larger"
+
+    api.post("/channel/subscriber_remove_all", {"channel_id": group, "channel_type": 2}).ok()
+    assert anna.say(group, b"nobody", 2).reason == 3
+    anna.tell(others[-1].uid, b"end")
+    assert others[-1].expect(Kind.RECV, where=lambda message: message.channel_type == 1).message_seq == 2
+    assert not [message for message in others[-1].pending(Kind.RECV) if message.plain == b"nobody"]
+
+
 def test_a_visitor_hears_a_large_customer_service_channel_without_being_on_its_list(enter, large, name):
     anna, visitor = enter("anna"), enter("visitor")
     shop = large(anna, channel_type=3, channel_id=f"{visitor.uid}|{name('shop')}")
