@@ -17,6 +17,7 @@ import urllib.request
 import pytest
 
 from harness.api import Api
+from harness.packets import Kind
 from harness.server import BINARY, SHARDS
 from harness.streams import Closed
 from harness.waiting import SCALE, SOON, eventually
@@ -103,7 +104,7 @@ def test_what_is_remembered_of_messages_goes_when_they_are_acknowledged(start_se
     assert bob.receive().plain == b"hello"
     eventually(lambda: held_by_clients(server) <= idle)
     anna.tell(bob.uid, b"again")
-    assert bob.receive().plain == b"again"
+    bob.expect(Kind.RECV, where=lambda message: message.plain == b"again")  # the first may have come again on a slow machine
 
 
 def test_the_ledger_is_in_the_metrics_and_is_drawn(server):
