@@ -14,6 +14,7 @@ from test_the_back_end_is_told import metric
 pytestmark = pytest.mark.jingu_only(reason="the reference asks for nothing but the system accounts, and once")
 
 MAY, STRANGER = 1, 13
+PATIENT = "4m"  # a machine that pauses is not a back end that is away; where the time-out matters, the test says it
 
 
 @pytest.fixture
@@ -28,7 +29,7 @@ def source():
 def asking(start_server, source):
     """A server that asks `source`. Who is not on the receiver's allow list may not write, unless he is a system account."""
     def asking_(**settings):
-        datasource = {"addr": source.url} | settings.pop("datasource", {})
+        datasource = {"addr": source.url, "timeout": PATIENT} | settings.pop("datasource", {})
         return start_server(whitelistOffOfPerson=False, datasource=datasource, **settings)
     return asking_
 
@@ -166,7 +167,7 @@ def lists(start_server, source):
     source.knows_system()
 
     def lists_(**settings):
-        datasource = {"addr": source.url} | LISTS | settings.pop("datasource", {})
+        datasource = {"addr": source.url, "timeout": PATIENT} | LISTS | settings.pop("datasource", {})
         return start_server(datasource=datasource, **settings)
     return lists_
 
