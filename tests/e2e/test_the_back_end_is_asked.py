@@ -8,7 +8,7 @@ import pytest
 from harness.api import Api
 from harness.data_source import DataSource
 from harness.packets import Flag
-from harness.waiting import SCALE, eventually
+from harness.waiting import SCALE, SOON, eventually
 from test_settings_are_read_again import reload
 from test_the_back_end_is_told import metric
 
@@ -278,10 +278,10 @@ def test_the_time_out_bounds_what_a_message_waits(lists, source, login):
     packets = [anna.send("g1", b"x", 2) for _ in range(5)]
     anna.sendack(packets[0])
     waited = time.monotonic() - began
-    assert 0.4 < waited < 5 * SCALE
+    assert 0.4 < waited < SOON, "and not the minute for which nothing is answered"
     assert all(anna.sendack(packet).reason == MAY for packet in packets[1:])
     anna.tell("g1", b"x", 2)
-    assert source.waiting("getChannelInfo") == 1, "nobody waits twice"
+    assert source.waiting("getChannelInfo") <= 1, "nobody waits twice"  # none: it has not been read yet
     assert source.asked("getSubscribers", "g1") == 0, "the flags were asked for first, and it was over"
     assert channels(server, "failed") == 1
     source.hold.set()
