@@ -5,6 +5,7 @@ why. A wrong answer (a hole, other bytes, a number used twice) never is.
 """
 
 import re
+import struct
 
 import pytest
 
@@ -47,8 +48,30 @@ def newest_log(server):
     return max(logs, key=lambda path: (path.stat().st_mtime, path.name))
 
 
+BLOCK, HEADER = 32768, struct.Struct("<IHB")  # of RocksDB's log: checksum, size, and which part of a record it is
+WHOLE, LAST = 1, 4
+
+
+def records(path) -> list[tuple[int, int]]:
+    """Where each record begins and ends. Behind the last one there are zeros, or nothing."""
+    data, found, at, begin = path.read_bytes(), [], 0, None
+    while at + HEADER.size <= len(data):
+        if BLOCK - at % BLOCK < HEADER.size:  # no header fits in there
+            at += BLOCK - at % BLOCK
+            continue
+        _, size, part = HEADER.unpack_from(data, at)
+        if part == 0:
+            break
+        begin = at if begin is None else begin
+        at += HEADER.size + size
+        if part in (WHOLE, LAST):
+            found.append((begin, at))
+            begin = None
+    return found
+
+
 def used_size(path) -> int:
-    return len(path.read_bytes().rstrip(b"\0"))
+    return records(path)[-1][1]
 
 
 def flip(path, at: int) -> None:
@@ -96,16 +119,17 @@ def check_life_goes_on(server, login, uid, channels, lengths) -> None:
     assert check_prefixes(server, uid, channels) == [length + 1 for length in lengths]
 
 
-FIRST_RECORD_BYTES = 60
-
-
 @pytest.mark.parametrize("where", ["first record", "first record", "first record", "anywhere", "anywhere", "anywhere", "anywhere"])
 def test_the_log_is_cut_at_a_random_byte(written, login, rng, where):
     server, uid, channels = written
     log = newest_log(server)
+    # Not between two records: there nothing is torn that would tell.
+    begin, end = records(log)[0]
+    if where == "anywhere":
+        at = rng.randrange(used_size(log))
+        begin, end = next((begin, end) for begin, end in records(log) if at < end)
     with open(log, "r+b") as file:
-        # Not at 0: between two records nothing is torn that would tell.
-        file.truncate(rng.randrange(1, FIRST_RECORD_BYTES if where == "first record" else used_size(log)))
+        file.truncate(rng.randrange(begin + 1, end))
     before = len(server.log())
     if start_or_refuse(server):
         lengths = check_prefixes(server, uid, channels)
@@ -129,7 +153,8 @@ def test_a_byte_of_the_log_is_flipped(written, login, rng, attempt):
 
 def test_a_loss_is_refused_until_somebody_accepts_it(written, login):
     server, uid, channels = written
-    flip(newest_log(server), used_size(newest_log(server)) // 2)
+    log = newest_log(server)
+    flip(log, next(begin for begin, end in records(log) if end > used_size(log) // 2))
     assert not start_or_refuse(server), "acknowledged records stand behind the damage"
     assert "--accept-loss" in server.log()
     server.arguments = ["--accept-loss"]
