@@ -41,6 +41,20 @@ class _Server(ThreadingHTTPServer):
     allow_reuse_address = True
     request_queue_size = 128
 
+    def __init__(self, receiver: Receiver, handler):
+        self._receiver = receiver
+        super().__init__(("127.0.0.1", receiver.port), handler)
+
+    def process_request(self, request, client_address):
+        with self._receiver._lock:
+            self._receiver._open.add(request)
+        super().process_request(request, client_address)
+
+    def shutdown_request(self, request):
+        with self._receiver._lock:
+            self._receiver._open.discard(request)
+        super().shutdown_request(request)
+
     def handle_error(self, request, client_address):
         pass  # the other side may be killed at any moment
 
@@ -64,16 +78,6 @@ class Receiver:
 
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
-
-            def setup(self):
-                super().setup()
-                with receiver._lock:
-                    receiver._open.add(self.connection)
-
-            def finish(self):
-                with receiver._lock:
-                    receiver._open.discard(self.connection)
-                super().finish()
 
             def do_POST(self):
                 size = int(self.headers.get("Content-Length", 0))
@@ -106,7 +110,7 @@ class Receiver:
             def log_message(self, *arguments):
                 pass
 
-        self._server = _Server(("127.0.0.1", self.port), Handler)
+        self._server = _Server(self, Handler)
         threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
         return self
 
@@ -132,7 +136,13 @@ class Receiver:
         self._hole = socket.create_server(("127.0.0.1", self.port), backlog=128)
 
     def is_idle(self) -> bool:
-        """Nobody is connected."""
+        """Nobody is connected, nor waits to be."""
+        if self._server is not None:
+            # Connections are accepted in their order: those that came before this one have been.
+            with socket.create_connection(("127.0.0.1", self.port), timeout=SOON) as connection:
+                connection.sendall(b"GET / HTTP/1.0\r\n\r\n")
+                while connection.recv(4096):
+                    pass
         with self._lock:
             return not self._open
 
