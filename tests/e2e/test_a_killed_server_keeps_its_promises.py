@@ -8,6 +8,9 @@ from harness.small_disk import MIB, SmallDisk
 from harness.witnesses import Answers, BackEnd, Readers
 
 
+MORE = 6  # rounds
+
+
 @pytest.fixture
 def rounds(request):
     return request.config.getoption("--crash-rounds")
@@ -15,18 +18,20 @@ def rounds(request):
 
 @pytest.fixture
 def endure(start_server, seed, capsys):
-    """Runs a campaign and tells what it has seen."""
-    def endure_(rounds, settings=None, **options):
+    """Runs a campaign, longer where the server dies too early on a slow machine for what has to be seen, and tells what it has seen."""
+    def endure_(rounds, settings=None, has_seen=lambda tally: True, **options):
         server = start_server(disableEncryption=True, **(settings or {}))
         campaign = Campaign(server, seed=seed, longest=0.8, **options)
         try:
             tally = campaign.run(rounds)
+            while tally.rounds < rounds + MORE and not (tally.acked > 0 and has_seen(tally)):
+                tally = campaign.run(1)
         finally:
             campaign.close()
         with capsys.disabled():
             print(f"\n  {tally.text()}")
         server.stop()
-        assert tally.acked > 0
+        assert tally.acked > 0 and has_seen(tally)
         assert REFERENCE or tally.stored_twice == 0
         return tally
     return endure_
@@ -43,8 +48,8 @@ def test_kill_9_under_load(endure, rounds):
 @pytest.mark.jingu_only(reason="the reference promises none of it")
 def test_kill_9_beside_readers_streams_and_a_back_end(endure, rounds):
     back_end = BackEnd()
-    tally = endure((rounds + 1) // 2, back_end.settings(), senders=2, window=4, witnesses=(Readers(), Answers(), back_end))
-    assert all(tally.witnessed[name] > 0 for name in ("Readers", "Answers", "BackEnd"))
+    endure((rounds + 1) // 2, back_end.settings(), senders=2, window=4, witnesses=(Readers(), Answers(), back_end),
+           has_seen=lambda tally: all(tally.witnessed[name] > 0 for name in ("Readers", "Answers", "BackEnd")))
 
 
 @pytest.mark.slow
@@ -55,10 +60,10 @@ def test_kill_9_on_a_full_disk(endure, rounds, tmp_path):
     if not disk.mount():
         pytest.skip("may not mount a tmpfs here")
     try:
-        tally = endure((rounds + 1) // 2, {"dataDir": str(disk.path / "data")}, disk=disk)
+        endure((rounds + 1) // 2, {"dataDir": str(disk.path / "data")}, disk=disk,
+               has_seen=lambda tally: tally.refused > 0 or tally.starts_when_full + tally.failed_starts_when_full > 0)
     finally:
         disk.unmount()
-    assert tally.refused > 0 or tally.starts_when_full + tally.failed_starts_when_full > 0
 
 
 @pytest.mark.slow
