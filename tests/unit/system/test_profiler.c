@@ -11,7 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define OUT_BYTES ((size_t)2 * 1024 * 1024)
+#define OUT_BYTES   ((size_t)2 * 1024 * 1024)
+#define SAMPLES_MIN 5u /* of a second; of fewer, others' could be the most */
 
 static _Atomic bool is_over;
 
@@ -65,14 +66,14 @@ TEST(a_profile_finds_the_function_that_burns_the_cpu)
     struct writer out = writer_of(malloc(OUT_BYTES), OUT_BYTES);
     uint32_t burning = 0;
     uint32_t all = 0;
-    for (uint32_t second = 0; second < 60 && all == 0; second++) { /* until it gets a core */
+    for (uint32_t i = 0; i < 60 && all < SAMPLES_MIN; i++) { /* until it gets a core */
         out = writer_of(out.begin, OUT_BYTES);
         CHECK_OK(profiler_run(1, &out));
         count_samples(&out, &burning, &all);
     }
     atomic_store(&is_over, true);
     thread_join(&thread);
-    CHECK(all > 0);
+    CHECK(all >= SAMPLES_MIN);
     CHECK(burning > all / 2);
     CHECK(memmem(out.begin, writer_size(&out), "r-xp", 4) != NULL);
     free(out.begin);
@@ -84,15 +85,19 @@ TEST(each_thread_tells_its_name_and_its_stack)
     struct thread thread;
     start_burner(&thread, &turns);
     struct writer out = writer_of(malloc(OUT_BYTES), OUT_BYTES);
-    CHECK_OK(profiler_threads(&out));
+    const char *stack = NULL;
+    for (uint32_t i = 0; i < 200 && stack == NULL; i++) { /* until it gets a core in time to tell */
+        out = writer_of(out.begin, OUT_BYTES);
+        CHECK_OK(profiler_threads(&out));
+        writer_u8(&out, '\0');
+        const char *found = strstr((const char *)out.begin, "name: burner");
+        CHECK(found != NULL);
+        stack = strstr(found, "PC: 0x");
+    }
     atomic_store(&is_over, true);
     thread_join(&thread);
-    writer_u8(&out, '\0');
-    const char *text = (const char *)out.begin;
-    const char *found = strstr(text, "name: burner");
-    CHECK(found != NULL);
-    CHECK(strstr(found, "PC: 0x") != NULL);
-    CHECK(strstr(text, "--- threadz 1 ---") == text);
+    CHECK(stack != NULL);
+    CHECK(strstr((const char *)out.begin, "--- threadz 1 ---") == (const char *)out.begin);
     free(out.begin);
 }
 
