@@ -19,6 +19,8 @@
 
 #define NAP_MS         20u
 #define ANSWER_MS      50u /* for a thread to tell its stack */
+#define ANYBODY        0
+#define NOBODY         (-1)
 #define LINE_BYTES_MAX 512u
 #define PERIOD_US      (1000000u / PROFILER_HERTZ)
 
@@ -30,6 +32,7 @@ static struct {
     _Atomic bool is_busy;
     _Atomic bool is_cancelled;
     _Atomic(uintptr_t *) samples; /* where the handler writes; NULL: nowhere */
+    _Atomic pid_t asked_tid;      /* who is to tell his stack, or ANYBODY, or NOBODY */
     _Atomic size_t used_words;
     _Atomic uint32_t handlers_inside;
     _Atomic uint32_t answers_count;
@@ -91,7 +94,8 @@ static void on_signal(int signal, siginfo_t *info, void *context)
     const int before = errno;
     atomic_fetch_add(&profiler.handlers_inside, 1);
     uintptr_t *samples = atomic_load(&profiler.samples);
-    if (samples != NULL) {
+    const pid_t asked = atomic_load(&profiler.asked_tid);
+    if (samples != NULL && (asked == ANYBODY || asked == (pid_t)syscall(SYS_gettid))) {
         take_sample(samples, context);
         atomic_fetch_add(&profiler.answers_count, 1);
     }
@@ -105,7 +109,7 @@ static void nap(uint32_t ms)
     nanosleep(&time, NULL);
 }
 
-static enum err begin(void)
+static enum err begin(pid_t asked)
 {
     if (atomic_exchange(&profiler.is_busy, true)) {
         return ERR_AGAIN;
@@ -122,6 +126,7 @@ static enum err begin(void)
     atomic_store(&profiler.used_words, 0);
     atomic_store(&profiler.dropped_count, 0);
     atomic_store(&profiler.answers_count, 0);
+    atomic_store(&profiler.asked_tid, asked);
     atomic_store(&profiler.samples, samples);
     return ERR_OK;
 }
@@ -181,7 +186,7 @@ enum err profiler_run(uint32_t seconds, struct writer *out)
 {
     ASSERT(seconds > 0);
     ASSERT(seconds <= PROFILER_SECONDS_MAX);
-    const enum err err = begin();
+    const enum err err = begin(ANYBODY);
     if (err != ERR_OK) {
         return err;
     }
@@ -250,21 +255,25 @@ static void read_facts(pid_t tid, struct thread_facts *out_facts)
     out_facts->cpu_ms = (user + kernel) * 1000u / (uint64_t)sysconf(_SC_CLK_TCK);
 }
 
-/* The thread's stack, behind the samples that there are. False: it does not answer, because it
- * blocks the signal or has ended. */
+/* The thread's stack, behind the samples that there are. False: it does not answer in time, because
+ * it blocks the signal, gets no core or has ended. What it says later is no answer: another one is
+ * asked by then. */
 static bool ask_stack(pid_t tid)
 {
     const uint32_t before = atomic_load(&profiler.answers_count);
-    if (syscall(SYS_tgkill, getpid(), tid, SIGPROF) != 0) {
-        return false;
-    }
-    for (uint32_t ms = 0; ms < ANSWER_MS; ms++) {
+    atomic_store(&profiler.asked_tid, tid);
+    const bool is_asked = syscall(SYS_tgkill, getpid(), tid, SIGPROF) == 0;
+    for (uint32_t ms = 0; is_asked && ms < ANSWER_MS; ms++) {
         if (atomic_load(&profiler.answers_count) != before) {
-            return true;
+            break;
         }
         nap(1);
     }
-    return false;
+    atomic_store(&profiler.asked_tid, NOBODY);
+    while (atomic_load(&profiler.handlers_inside) > 0) { /* it has just begun to tell */
+        nap(1);
+    }
+    return atomic_load(&profiler.answers_count) != before;
 }
 
 static void write_thread(struct writer *out, pid_t tid, const uintptr_t *stack)
@@ -285,7 +294,7 @@ static void write_thread(struct writer *out, pid_t tid, const uintptr_t *stack)
 
 enum err profiler_threads(struct writer *out)
 {
-    const enum err err = begin();
+    const enum err err = begin(NOBODY);
     if (err != ERR_OK) {
         return err;
     }

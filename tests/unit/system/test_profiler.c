@@ -6,7 +6,9 @@
 
 #include "support/test.h"
 
+#include <pthread.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
@@ -98,6 +100,69 @@ TEST(each_thread_tells_its_name_and_its_stack)
     thread_join(&thread);
     CHECK(stack != NULL);
     CHECK(strstr((const char *)out.begin, "--- threadz 1 ---") == (const char *)out.begin);
+    free(out.begin);
+}
+
+/* Two that do not hear the question. The first hears it when the second has been asked. */
+static _Atomic bool is_second_asked;
+
+static void block_questions(bool is_blocked)
+{
+    sigset_t questions;
+    sigemptyset(&questions);
+    sigaddset(&questions, SIGPROF);
+    pthread_sigmask(is_blocked ? SIG_BLOCK : SIG_UNBLOCK, &questions, NULL);
+}
+
+static void be_late(void *context)
+{
+    _Atomic uint32_t *deaf_count = context;
+    block_questions(true);
+    atomic_fetch_add(deaf_count, 1);
+    while (!atomic_load(&is_second_asked) && !atomic_load(&is_over)) {
+        sched_yield();
+    }
+    block_questions(false);
+    while (!atomic_load(&is_over)) {
+        sched_yield();
+    }
+}
+
+static void be_silent(void *context)
+{
+    _Atomic uint32_t *deaf_count = context;
+    block_questions(true);
+    atomic_fetch_add(deaf_count, 1);
+    while (!atomic_load(&is_over)) {
+        sigset_t pending;
+        sigpending(&pending);
+        atomic_store(&is_second_asked, sigismember(&pending, SIGPROF) == 1);
+        sched_yield();
+    }
+}
+
+TEST(an_answer_that_comes_late_is_not_taken_for_another_threads)
+{
+    struct thread late;
+    struct thread silent;
+    _Atomic uint32_t deaf_count = 0;
+    atomic_store(&is_over, false);
+    CHECK_OK(thread_start(&late, "late", be_late, &deaf_count));
+    CHECK_OK(thread_start(&silent, "silent", be_silent, &deaf_count));
+    while (atomic_load(&deaf_count) < 2) {
+        sched_yield();
+    }
+    struct writer out = writer_of(malloc(OUT_BYTES), OUT_BYTES);
+    CHECK_OK(profiler_threads(&out));
+    atomic_store(&is_over, true);
+    thread_join(&late);
+    thread_join(&silent);
+    writer_u8(&out, '\0');
+    const char *found = strstr((const char *)out.begin, "name: silent");
+    CHECK(found != NULL);
+    const char *end = strstr(found, "\n--- ");
+    const char *stack = strstr(found, "PC: 0x");
+    CHECK(stack == NULL || stack > end);
     free(out.begin);
 }
 
