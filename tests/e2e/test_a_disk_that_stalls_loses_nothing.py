@@ -11,7 +11,7 @@ import pytest
 from harness.api import Api
 from harness.packets import Flag, Kind
 from harness.server import BINARY, STOP_LIMIT
-from harness.waiting import SCALE, eventually
+from harness.waiting import SOON, eventually
 
 pytestmark = [pytest.mark.jingu_only(reason="a promise of Jingu"), pytest.mark.slow]
 
@@ -92,7 +92,7 @@ def test_a_stop_beside_a_disk_that_stalls_ends_in_time(start_server, login, name
 
     server.process.send_signal(signal.SIGTERM)
 
-    eventually(lambda: "stop_abandoned" in server.log(), within=18 * SCALE, every=0.2)
+    eventually(lambda: "stop_abandoned" in server.log(), within=STOP_LIMIT + SOON, every=0.2)
     thaw(stalling_disk)
     server.process.wait(STOP_LIMIT)
     server.process = None
