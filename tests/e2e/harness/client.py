@@ -44,6 +44,7 @@ class Client:
         self.keys = ClientKeys()
         self.cipherer = None
         self.connack: Connack | None = None
+        self.first_written: float | None = None  # when
         self._buffer = b""
         self._inbox: list = []
         self._client_seq = itertools.count(1)
@@ -88,6 +89,7 @@ class Client:
     def write(self, *packets) -> None:
         """All packets in one write (one WebSocket message)."""
         self.stream.send(b"".join(encode(packet, self.version) for packet in packets))
+        self.first_written = self.first_written or time.monotonic()
 
     def _next(self, deadline: float):
         while True:

@@ -17,6 +17,7 @@ class JsonClient:
         self.stream = stream
         self.uid = uid
         self.acknowledges = acknowledges
+        self.first_written: float | None = None  # when
         self._text = ""
         self._inbox: list[dict] = []
         self._ids = itertools.count(1)
@@ -27,6 +28,7 @@ class JsonClient:
 
     def write_text(self, text: str) -> None:
         self.stream.send(text.encode())
+        self.first_written = self.first_written or time.monotonic()
 
     def _next(self, deadline: float) -> dict:
         while True:
