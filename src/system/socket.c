@@ -47,7 +47,7 @@ static struct address address_of_kernel(const struct sockaddr_storage *storage)
     return address;
 }
 
-static socklen_t address_to_kernel(const struct address *address, struct sockaddr_storage *storage)
+uint32_t address_to_kernel(const struct address *address, struct sockaddr_storage *storage)
 {
     memset(storage, 0, sizeof(*storage));
     if (address_is_v4(address)) {
@@ -245,6 +245,17 @@ enum err socket_read(int fd, uint8_t *area, size_t size, size_t *out_size)
     }
 }
 
+enum err socket_peek(int fd, uint8_t *area, size_t size, size_t *out_size)
+{
+    ASSERT(size > 0);
+    const ssize_t count = recv(fd, area, size, MSG_PEEK);
+    if (count > 0) {
+        *out_size = (size_t)count;
+        return ERR_OK;
+    }
+    return count < 0 && (errno == EAGAIN || errno == EINTR) ? ERR_AGAIN : ERR_CLOSED;
+}
+
 enum err socket_write(int fd, const struct bytes *parts, uint32_t count, size_t *out_size)
 {
     ASSERT(count <= SOCKET_PARTS_MAX);
@@ -277,6 +288,12 @@ void socket_stop_reading(int fd)
 void socket_end(int fd)
 {
     (void)shutdown(fd, SHUT_RDWR);
+}
+
+void socket_leave_nothing(int fd)
+{
+    const struct linger none = {.l_onoff = 1, .l_linger = 0};
+    setsockopt(fd, SOL_SOCKET, SO_LINGER, &none, sizeof(none));
 }
 
 void socket_close(int fd)

@@ -28,9 +28,13 @@ MUST_USE enum err address_resolve(const char *host, uint16_t port, struct addres
 bool address_is_loopback(const struct address *address);
 
 struct sockaddr;
+struct sockaddr_storage;
 
 /* The same for what a library got from the kernel. */
 bool address_is_loopback_kernel(const struct sockaddr *address);
+
+/* As a library wants it: fills `storage`, returns the size. */
+uint32_t address_to_kernel(const struct address *address, struct sockaddr_storage *storage);
 
 /* Listens with SO_REUSEADDR; what it accepts has TCP_NODELAY set. ERR_IO: the text of errno is the
  * reason. Port 0 takes a free one. */
@@ -59,6 +63,16 @@ void socket_keep_unread(int fd, uint32_t keep_ms);
 /* ERR_AGAIN: nothing there now. ERR_CLOSED: the peer has closed or the connection broke. */
 MUST_USE enum err socket_read(int fd, uint8_t *area, size_t size, size_t *out_size);
 
+/* The same, and what was read stays there. */
+MUST_USE enum err socket_peek(int fd, uint8_t *area, size_t size, size_t *out_size);
+
+/* What the peer has sent, and what it has acknowledged, since it connected; in bytes. Two of these
+ * tell whether anything moves. 0: the kernel does not know. */
+uint64_t socket_moved_bytes(int fd);
+
+/* What was written and the peer has not acknowledged. */
+uint32_t socket_unsent_bytes(int fd);
+
 /* Writes what the kernel takes of up to 16 parts. ERR_AGAIN: nothing now. */
 #define SOCKET_PARTS_MAX 16
 MUST_USE enum err socket_write(int fd, const struct bytes *parts, uint32_t count, size_t *out_size);
@@ -68,4 +82,7 @@ MUST_USE enum err socket_write(int fd, const struct bytes *parts, uint32_t count
 void socket_stop_reading(int fd);
 /* Ends both directions; the descriptor stays. */
 void socket_end(int fd);
+/* When it is closed, nothing stays in the kernel of what the peer has not taken: it is told that
+ * the connection broke. */
+void socket_leave_nothing(int fd);
 void socket_close(int fd);
