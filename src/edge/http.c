@@ -5,6 +5,7 @@
 #include "edge/http_request.h"
 #include "memory/heap.h"
 #include "system/clock.h"
+#include "system/crypto.h"
 #include "system/socket.h"
 
 #include <microhttpd.h>
@@ -17,6 +18,10 @@
 #define WATCH_MS              20 /* how often to look for what nothing tells of */
 #define COOKIE_MAILBOX        1u
 #define COOKIE_DAEMON         2u
+#define COOKIE_DOORS          16u /* of the doors' lobbies and places, one behind the other */
+#define COOKIES_OF_DOOR       65536u
+#define WAITED_FOR_MS         10 /* how often to look whose place is free for those who wait */
+#define ENDED_AT_ONCE_MAX     16u
 /* This part of the memory remembers who sent the stream messages of the last minutes. */
 #define ANCHORS_SHARE 32
 
@@ -44,7 +49,8 @@ static struct http_limits complete_limits(const struct http_limits *limits)
 
 static uint64_t connections_bytes(const struct http_limits *limits)
 {
-    const uint64_t count = (uint64_t)limits->connections_max + HTTP_MANAGER_CONNECTIONS_MAX;
+    const uint64_t count = (uint64_t)limits->connections_max + HTTP_MANAGER_CONNECTIONS_MAX +
+                           2ull * HTTP_MONITOR_PLACES;
     return count * CONNECTION_COST_BYTES;
 }
 
@@ -54,7 +60,7 @@ uint64_t http_memory_min(const struct http_limits *limits)
     uint64_t sum = 0;
     sum += connections_bytes(&complete);
     sum += 3 * complete.body_bytes_max; /* half of it holds a body while it grows */
-    sum += 2ull * 1024 * 1024;          /* requests and small answers */
+    sum += 2ull * 1024 * 1024;          /* requests, small answers, who waits */
     return sum / 56 * 64 + 64;          /* new requests may fill a root to 56/64 (budget.h) */
 }
 
@@ -99,13 +105,6 @@ static enum MHD_Result refuse(struct http *http, struct MHD_Connection *connecti
     return result;
 }
 
-static struct http_peer *peer_of(struct MHD_Connection *connection)
-{
-    const union MHD_ConnectionInfo *info =
-        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
-    return info != NULL ? info->socket_context : NULL;
-}
-
 /* `line` is the first one of the request. */
 static enum MHD_Result on_first_line(struct http_door *door, struct MHD_Connection *connection,
                                      const struct http_line *line, void **state)
@@ -114,6 +113,7 @@ static enum MHD_Result on_first_line(struct http_door *door, struct MHD_Connecti
     if (request == NULL) {
         return refuse(door->http, connection);
     }
+    request->door = door;
     request->port = door->port;
     *state = request;
     if (http_request_begin(request, line)) {
@@ -139,16 +139,13 @@ static enum MHD_Result on_access(void *context, struct MHD_Connection *connectio
         *upload_size = 0;
         return http_request_take(request, piece) ? MHD_YES : MHD_NO;
     }
-    http_peer_is_served(peer_of(connection));
     if (request->stage == HTTP_READING) {
         http_request_work(request);
     }
     if (request->stage == HTTP_ANSWERED) {
         return http_request_queue(request) ? MHD_YES : MHD_NO;
     }
-    request->is_suspended = true;
-    door->http->suspended_count++;
-    MHD_suspend_connection(connection);
+    http_request_suspend(request);
     return MHD_YES;
 }
 
@@ -156,31 +153,134 @@ static void on_completed(void *context, struct MHD_Connection *connection, void 
                          enum MHD_RequestTerminationCode code)
 {
     const struct http *http = ((struct http_door *)context)->http;
+    struct http_request *request = *state;
+    (void)connection;
     (void)code;
-    http_peer_was_served(peer_of(connection), http->now_ns);
-    http_request_release(*state);
+    if (request != NULL) {
+        http_peer_does(request->peer, HTTP_IDLE, http->now_ns);
+    }
+    http_request_release(request);
     *state = NULL;
 }
 
 static void on_connection(void *context, struct MHD_Connection *connection, void **socket_context,
                           enum MHD_ConnectionNotificationCode code)
 {
-    struct http *http = ((struct http_door *)context)->http;
+    struct http_door *door = context;
+    struct http *http = door->http;
     if (code == MHD_CONNECTION_NOTIFY_STARTED) {
         const union MHD_ConnectionInfo *info =
             MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
         *socket_context =
-            info != NULL ? http_peers_add(&http->peers, info->connect_fd, http->now_ns) : NULL;
+            info != NULL ? http_peers_add(&door->peers, info->connect_fd, &door->seat, http->now_ns)
+                         : NULL;
         metric_add(http->options.slot, METRIC_HTTP_CONNECTIONS, 1);
     } else {
-        http_peers_remove(&http->peers, *socket_context);
+        http_peers_remove(&door->peers, *socket_context);
         *socket_context = NULL;
         metric_subtract(http->options.slot, METRIC_HTTP_CONNECTIONS, 1);
         http->has_closed = true;
     }
 }
 
+/* ---- Who gets a place. ---- */
+
+/* Those who may see how the server is (http_is_trusted says it again, of the request). */
+static bool is_trusted(void *context, const struct http_glance *glance,
+                       const struct address *address)
+{
+    const struct http_door *door = context;
+    const struct api_access *access = &door->http->options.access;
+    if (access->has_token || door->port == API_PORT_MANAGER) {
+        return api_access_is_token(access, glance->token);
+    }
+    return address_is_loopback(address);
+}
+
+static void seat(struct http_door *door, const struct http_guest *guest, bool is_extra)
+{
+    struct sockaddr_storage storage;
+    const struct http_guest taken = http_lobby_take(&door->lobby, guest);
+    const uint32_t size = address_to_kernel(&taken.address, &storage);
+    door->seat = (struct http_seat){.share = taken.share, .is_extra = is_extra};
+    /* closes the descriptor when it fails */
+    if (MHD_add_connection(door->daemon, taken.fd, (const struct sockaddr *)&storage, size) !=
+        MHD_YES) {
+        metric_add(door->http->options.slot, METRIC_HTTP_TOO_MANY, 1);
+    }
+}
+
+/* False: there is no place for those who wait, or nobody waits. */
+static bool seat_one(struct http_door *door)
+{
+    const struct http_guest *monitor = http_lobby_monitor(&door->lobby);
+    if (monitor != NULL && http_peers_have_extra_room(&door->peers)) {
+        seat(door, monitor, true);
+        return true;
+    }
+    const struct http_guest *guest =
+        http_peers_have_room(&door->peers) ? http_lobby_next(&door->lobby) : NULL;
+    if (guest != NULL) {
+        seat(door, guest, false);
+    }
+    return guest != NULL;
+}
+
+/* Seats who waits, and makes room for those for whom there is none. */
+static void serve_lobby(struct http_door *door)
+{
+    struct http_lobby *lobby = &door->lobby;
+    struct http_peers *peers = &door->peers;
+    const uint64_t now_ns = door->http->now_ns;
+    http_lobby_let_in(lobby, now_ns);
+    while (seat_one(door)) {
+    }
+    const uint32_t waiting = http_lobby_waiting(lobby);
+    http_peers_wait(peers, waiting);
+    for (uint32_t i = 0; i < ENDED_AT_ONCE_MAX && waiting > peers->ending_count; i++) {
+        if (!http_peers_make_room(peers, http_lobby_next(lobby)->share, now_ns)) {
+            return;
+        }
+    }
+}
+
+/* Somebody has no memory, that others hold who neither send nor take: one of them gives it up. */
+static void end_the_still(struct http *http)
+{
+    const bool is_roomless = !list_is_empty(&http->readings_roomless);
+    if ((!is_roomless && !http->is_body_refused) || http->now_ns < http->still_ns) {
+        return;
+    }
+    http->still_ns = http->now_ns + HTTP_PEERS_REVIEW_MS * 1000000u;
+    bool is_done = false;
+    for (uint32_t i = 0; i < http->doors_count && !is_done; i++) {
+        struct http_peers *peers = &http->doors[i].peers;
+        is_done =
+            (is_roomless && http_peers_end_the_still(peers, HTTP_GOING, http->now_ns)) ||
+            (http->is_body_refused && http_peers_end_the_still(peers, HTTP_COMING, http->now_ns));
+    }
+    http->is_body_refused = false;
+}
+
 /* ---- The thread. ---- */
+
+/* Of two times to wait; a negative one is for ever. */
+static int sooner(int a_ms, int b_ms)
+{
+    if (a_ms < 0 || b_ms < 0) {
+        return a_ms < 0 ? b_ms : a_ms;
+    }
+    return a_ms < b_ms ? a_ms : b_ms;
+}
+
+static int door_wait_ms(const struct http_door *door)
+{
+    int wait_ms = door->lobby.wait_ms;
+    if (door->peers.count > 0) {
+        wait_ms = sooner(wait_ms, (int)HTTP_PEERS_REVIEW_MS);
+    }
+    return http_lobby_waiting(&door->lobby) > 0 ? sooner(wait_ms, WAITED_FOR_MS) : wait_ms;
+}
 
 static int turn_wait_ms(struct http *http)
 {
@@ -191,17 +291,11 @@ static int turn_wait_ms(struct http *http)
             (timeout_ms < 0 || wait_ms < (unsigned)timeout_ms)) {
             timeout_ms = wait_ms < INT32_MAX ? (int)wait_ms : INT32_MAX;
         }
+        timeout_ms = sooner(timeout_ms, door_wait_ms(&http->doors[i]));
     }
     const bool is_watching = http->is_draining || !list_is_empty(&http->readings_roomless);
-    if (is_watching && (timeout_ms < 0 || timeout_ms > WATCH_MS)) {
-        timeout_ms = WATCH_MS;
-    }
-    if (http->peers.count > 0 && (timeout_ms < 0 || timeout_ms > (int)HTTP_PEERS_REVIEW_MS)) {
-        timeout_ms = (int)HTTP_PEERS_REVIEW_MS;
-    }
-    if (http->has_closed) {
-        /* At its limit of connections libmicrohttpd stops listening, and begins again only with
-         * the run after the one in which it got below. */
+    timeout_ms = sooner(timeout_ms, is_watching ? WATCH_MS : -1);
+    if (http->has_closed) { /* its place is for somebody */
         http->has_closed = false;
         timeout_ms = 0;
     }
@@ -213,9 +307,23 @@ static void begin_draining(struct http *http)
     http->is_draining = true;
     http->drained_by_ns = http->now_ns + (uint64_t)http->options.limits.stop_ms * 1000000u;
     for (uint32_t i = 0; i < http->doors_count; i++) {
-        const int listener = MHD_quiesce_daemon(http->doors[i].daemon);
-        if (listener >= 0) {
-            socket_close(listener);
+        http_lobby_stop(&http->doors[i].lobby);
+        socket_close(http->doors[i].listener);
+    }
+}
+
+static void on_event(struct http *http, const struct loop_event *event)
+{
+    if (event->cookie == COOKIE_MAILBOX) {
+        wakeup_clear(&http->mailbox.wakeup);
+        return;
+    }
+    for (uint32_t i = 0; i < http->doors_count; i++) {
+        struct http_door *door = &http->doors[i];
+        if (http_lobby_has_cookie(&door->lobby, event->cookie)) {
+            http_lobby_on_event(&door->lobby, event);
+        } else if (http_peers_have_cookie(&door->peers, event->cookie)) {
+            http_peers_on_event(&door->peers, event->cookie);
         }
     }
 }
@@ -224,27 +332,34 @@ static void turn(struct http *http)
 {
     loop_poll(&http->loop, turn_wait_ms(http)); /* the only place where this thread sleeps */
     mailbox_awake(&http->mailbox);
-    for (uint32_t i = 0; i < http->loop.events_count; i++) {
-        if (http->loop.events[i].cookie == COOKIE_MAILBOX) {
-            wakeup_clear(&http->mailbox.wakeup);
-        } else if (http->loop.events[i].cookie >= HTTP_PEER_COOKIE_BASE) {
-            http_peers_on_event(&http->peers, http->loop.events[i].cookie);
-        }
-    }
     http->now_ns = clock_now_ns();
+    for (uint32_t i = 0; i < http->loop.events_count; i++) {
+        on_event(http, &http->loop.events[i]);
+    }
     if (!http->is_draining && atomic_load(&http->is_stopping)) {
         begin_draining(http);
     }
     mailbox_drain(&http->mailbox); /* answers come home, connections are resumed */
     for (uint32_t i = 0; i < http->doors_count; i++) {
+        serve_lobby(&http->doors[i]);
         MHD_run(http->doors[i].daemon); /* and read and written */
+        http_peers_review(&http->doors[i].peers, http->now_ns);
     }
+    end_the_still(http);
     http_readings_review(http);
-    http_peers_review(&http->peers, http->now_ns);
     mailer_flush(&http->mailer); /* one wake-up for each whom letters were posted to */
     if (heap_thread_is_to_rest()) {
         heap_thread_flush();
     }
+}
+
+static bool somebody_waits(const struct http *http)
+{
+    uint32_t waiting = 0;
+    for (uint32_t i = 0; i < http->doors_count; i++) {
+        waiting += http_lobby_waiting(&http->doors[i].lobby);
+    }
+    return waiting > 0;
 }
 
 /* Nobody else has a request of ours, and clients have had their time. */
@@ -252,7 +367,8 @@ static bool is_done(const struct http *http)
 {
     return http->is_draining && http->suspended_count == 0 &&
            !forerunner_is_away(&http->forerunner) &&
-           (http->requests_count == 0 || http->now_ns >= http->drained_by_ns);
+           ((http->requests_count == 0 && !somebody_waits(http)) ||
+            http->now_ns >= http->drained_by_ns);
 }
 
 static void run(void *context)
@@ -269,22 +385,77 @@ static void run(void *context)
 
 /* ---- Life cycle. ---- */
 
-/* Opens one more door and watches it. */
-static enum err open_door(struct http *http, enum api_port port, int listener, unsigned conns_max)
+struct door_plan {
+    enum api_port port;
+    int listener;
+    uint32_t places;
+    uint32_t guests_max;
+};
+
+/* Those who have come, and those who have a place. */
+static enum err open_halls(struct http_door *door, const struct door_plan *plan)
 {
-    const struct http_limits *limits = &http->options.limits;
+    struct http *http = door->http;
+    const uint32_t silence_s = http->options.limits.connection_timeout_s;
+    const uint64_t cookie_base = COOKIE_DOORS + (uint64_t)http->doors_count * COOKIES_OF_DOOR;
+    ASSERT(plan->guests_max < COOKIES_OF_DOOR / 2);
+    door->peers = (struct http_peers){.loop = &http->loop,
+                                      .slot = http->options.slot,
+                                      .cookie_base = cookie_base + COOKIES_OF_DOOR / 2};
+    const enum err err = http_peers_open(&door->peers, &http->requests_budget, plan->places,
+                                         HTTP_MONITOR_PLACES, silence_s);
+    if (err != ERR_OK) {
+        return err;
+    }
+    const struct http_lobby_options options = {.budget = &http->requests_budget,
+                                               .loop = &http->loop,
+                                               .slot = http->options.slot,
+                                               .cookie_base = cookie_base,
+                                               .listener = plan->listener,
+                                               .capacity = plan->guests_max,
+                                               .silence_ns = silence_s * 1000000000ull,
+                                               .key = &http->key,
+                                               .seated = &door->peers.shares,
+                                               .is_trusted = is_trusted,
+                                               .context = door};
+    const enum err lobby_err = http_lobby_open(&door->lobby, &options);
+    if (lobby_err != ERR_OK) {
+        http_peers_close(&door->peers);
+    }
+    return lobby_err;
+}
+
+static void close_halls(struct http_door *door)
+{
+    http_lobby_close(&door->lobby);
+    http_peers_close(&door->peers);
+}
+
+static struct MHD_Daemon *start_daemon(struct http_door *door, uint32_t places)
+{
+    const unsigned flags = MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_NO_LISTEN_SOCKET;
+    const unsigned silence_s = door->http->options.limits.connection_timeout_s;
+    return MHD_start_daemon(flags, 0, NULL, NULL, on_access, door,                               //
+                            MHD_OPTION_CONNECTION_LIMIT, (unsigned)places,                       //
+                            MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_MEMORY_BYTES, //
+                            MHD_OPTION_CONNECTION_TIMEOUT, silence_s,                            //
+                            MHD_OPTION_NOTIFY_COMPLETED, on_completed, door,                     //
+                            MHD_OPTION_NOTIFY_CONNECTION, on_connection, door, MHD_OPTION_END);
+}
+
+/* Opens one more door and watches it. */
+static enum err open_door(struct http *http, const struct door_plan *plan)
+{
     ASSERT(http->doors_count < HTTP_DOORS_MAX);
     struct http_door *door = &http->doors[http->doors_count];
-    *door = (struct http_door){.http = http, .port = port};
-    door->daemon =
-        MHD_start_daemon(MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME, 0, NULL, NULL, on_access, door,
-                         MHD_OPTION_LISTEN_SOCKET, listener,                                    //
-                         MHD_OPTION_CONNECTION_LIMIT, conns_max,                                //
-                         MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_MEMORY_BYTES,   //
-                         MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)limits->connection_timeout_s, //
-                         MHD_OPTION_NOTIFY_COMPLETED, on_completed, door,                       //
-                         MHD_OPTION_NOTIFY_CONNECTION, on_connection, door, MHD_OPTION_END);
+    *door = (struct http_door){.http = http, .port = plan->port, .listener = plan->listener};
+    const enum err err = open_halls(door, plan);
+    if (err != ERR_OK) {
+        return err;
+    }
+    door->daemon = start_daemon(door, plan->places + HTTP_MONITOR_PLACES);
     if (door->daemon == NULL) {
+        close_halls(door);
         return ERR_IO;
     }
     http->doors_count++;
@@ -296,11 +467,15 @@ static enum err open_door(struct http *http, enum api_port port, int listener, u
 static enum err open_doors(struct http *http)
 {
     const struct http_options *options = &http->options;
-    enum err err =
-        open_door(http, API_PORT_BACK_END, options->listener, options->limits.connections_max);
+    enum err err = open_door(http, &(struct door_plan){.port = API_PORT_BACK_END,
+                                                       .listener = options->listener,
+                                                       .places = options->limits.connections_max,
+                                                       .guests_max = HTTP_GUESTS_MAX});
     if (err == ERR_OK && options->is_manager_on) {
-        err = open_door(http, API_PORT_MANAGER, options->manager_listener,
-                        HTTP_MANAGER_CONNECTIONS_MAX);
+        err = open_door(http, &(struct door_plan){.port = API_PORT_MANAGER,
+                                                  .listener = options->manager_listener,
+                                                  .places = HTTP_MANAGER_CONNECTIONS_MAX,
+                                                  .guests_max = HTTP_MANAGER_GUESTS_MAX});
     }
     return err;
 }
@@ -309,8 +484,8 @@ static enum err open_doors(struct http *http)
 static void abandon_doors(struct http *http)
 {
     for (uint32_t i = 0; i < http->doors_count; i++) {
-        MHD_quiesce_daemon(http->doors[i].daemon);
         MHD_stop_daemon(http->doors[i].daemon);
+        close_halls(&http->doors[i]);
     }
     http->doors_count = 0;
 }
@@ -338,14 +513,7 @@ enum err http_start(struct http *http, const struct http_options *options)
     }
     forerunner_init(&http->forerunner, options->store, options->readers, &http->mailbox,
                     http->options.limits.conversations_max);
-    http->peers.loop = &http->loop;
-    http->peers.slot = http->options.slot;
-    err =
-        http_peers_open(&http->peers, &http->requests_budget, http->options.limits.connections_max,
-                        http->options.limits.connection_timeout_s);
-    if (err != ERR_OK) {
-        goto fail_mailbox;
-    }
+    crypto_random((uint8_t *)&http->key, sizeof(http->key));
     err = open_doors(http);
     if (err == ERR_OK) {
         err = thread_start(&http->thread, "http", run, http);
@@ -357,7 +525,6 @@ enum err http_start(struct http *http, const struct http_options *options)
 
 fail_doors:
     abandon_doors(http);
-    http_peers_close(&http->peers);
 fail_mailbox:
     mailbox_close(&http->mailbox);
 fail_loop:
@@ -370,7 +537,9 @@ void http_stop(struct http *http)
     atomic_store(&http->is_stopping, true);
     wakeup_raise(&http->mailbox.wakeup);
     thread_join(&http->thread);
-    http_peers_close(&http->peers);
+    for (uint32_t i = 0; i < http->doors_count; i++) {
+        close_halls(&http->doors[i]);
+    }
     anchors_deinit(&http->anchors);
     command_syncs_deinit(&http->command_syncs);
     mailbox_close(&http->mailbox);

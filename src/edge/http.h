@@ -32,6 +32,7 @@
 #include "edge/api_access.h"
 #include "edge/command_syncs.h"
 #include "edge/forerunner.h"
+#include "edge/http_lobby.h"
 #include "edge/http_peers.h"
 #include "memory/budget.h"
 #include "shard/mailbox.h"
@@ -66,7 +67,7 @@ struct http_identity {
 
 /* 0 takes the default. */
 struct http_limits {
-    uint32_t connections_max;      /* at once; more wait in the kernel's queue */
+    uint32_t connections_max;      /* that have a place at once; others wait in the lobby */
     uint32_t connection_timeout_s; /* without a byte read or written, or a whole request */
     uint64_t body_bytes_max;       /* of one request */
     uint64_t answer_bytes_max;     /* of one answer */
@@ -84,7 +85,11 @@ struct http_limits {
 #define HTTP_STOP_MS_DEFAULT       3000u
 
 #define HTTP_MANAGER_CONNECTIONS_MAX 16u /* a page and a scraper or two */
+#define HTTP_MONITOR_PLACES          2u  /* of each door, for who asks how the server is */
+#define HTTP_GUESTS_MAX              256u
+#define HTTP_MANAGER_GUESTS_MAX      32u
 #define HTTP_DOORS_MAX               2u
+
 /* What a page of the server's own was asked. */
 struct http_page_query {
     uint64_t seconds;  /* ?seconds=, or 0 */
@@ -134,11 +139,16 @@ struct http_options {
     struct bytes online_channel; /* of commands to named people that are not stored */
 };
 
-/* One port. Private to http.c. */
+/* One port: who has come (http_lobby.h), and who has one of its places (http_peers.h). Private to
+ * http.c. */
 struct http_door {
     struct http *http;
     enum api_port port;
+    int listener;
     struct MHD_Daemon *daemon;
+    struct http_lobby lobby;
+    struct http_peers peers;
+    struct http_seat seat; /* of the one who is being seated */
 };
 
 /* Private to the http files. */
@@ -147,13 +157,15 @@ struct http {
     struct http_door doors[HTTP_DOORS_MAX];
     uint32_t doors_count;
     struct loop loop;
-    struct http_peers peers;
     struct mailbox mailbox; /* its receiver is this struct */
     struct mailer mailer;
     struct thread thread;
     _Atomic bool is_stopping; /* set by http_stop */
     bool is_draining;         /* this thread has taken notice */
     bool has_closed;          /* a connection has gone in the last MHD_run */
+    struct hash_key key;      /* of the shares of addresses */
+    bool is_body_refused;     /* for want of memory, since the last look at who holds it */
+    uint64_t still_ns;        /* when to look next */
     uint64_t drained_by_ns;   /* slow clients are cut off then */
 
     struct budget budget; /* the root; may be read by any thread */

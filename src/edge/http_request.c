@@ -2,6 +2,7 @@
 
 #include "base/assert.h"
 #include "edge/http_framing.h"
+#include "edge/http_peers.h"
 #include "edge/http_reading.h"
 #include "edge/jwt.h"
 #include "memory/allocator.h"
@@ -33,6 +34,10 @@ struct http_request *http_request_acquire(struct http *http, struct MHD_Connecti
     }
     request->http = http;
     request->connection = connection;
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+    request->peer = info != NULL ? info->socket_context : NULL;
+    http_peer_does(request->peer, HTTP_COMING, http->now_ns);
     request->began_ns = http->now_ns;
     http_arena_init(&request->arena, &http->requests_budget);
     http->requests_count++;
@@ -354,6 +359,7 @@ bool http_request_take(struct http_request *request, struct bytes piece)
     }
     if (!make_room(request, request->body_size + piece.size)) {
         refuse_body(request, HTTP_REFUSED_MEMORY, METRIC_HTTP_TOO_MANY);
+        request->http->is_body_refused = true;
         return true;
     }
     memcpy(request->body + request->body_size, piece.data, piece.size);
@@ -483,6 +489,7 @@ void http_request_work(struct http_request *request)
 {
     ASSERT(request->stage == HTTP_READING);
     request->stage = HTTP_WORKING;
+    http_peer_does(request->peer, HTTP_OURS, request->http->now_ns);
     if (request->refusal != HTTP_REFUSED_NOT) {
         answer_refusal(request);
     } else if (decode_body(request)) {
@@ -499,6 +506,14 @@ void *http_acquire(struct http_request *request, size_t size)
         http_answer_busy(request);
     }
     return memory;
+}
+
+void http_request_suspend(struct http_request *request)
+{
+    request->is_suspended = true;
+    request->http->suspended_count++;
+    http_peer_does(request->peer, HTTP_OURS, request->http->now_ns);
+    MHD_suspend_connection(request->connection);
 }
 
 static void resume(struct http_request *request)
@@ -647,6 +662,7 @@ void http_answer_pieces(struct http_request *request, const char *content_type)
 
 void http_piece_comes(struct http_request *request)
 {
+    http_peer_does(request->peer, HTTP_GOING, request->http->now_ns);
     resume(request);
 }
 
@@ -671,9 +687,7 @@ static ssize_t give_piece(void *context, uint64_t position, char *area, size_t s
     if (!request->has_more) {
         return MHD_CONTENT_READER_END_OF_STREAM;
     }
-    request->is_suspended = true;
-    request->http->suspended_count++;
-    MHD_suspend_connection(request->connection);
+    http_request_suspend(request);
     http_read_next_piece(request);
     return 0;
 }
@@ -734,10 +748,12 @@ static bool is_last(const struct http_request *request)
     if (http->is_draining || request->answer.is_last) {
         return true;
     }
-    const union MHD_ConnectionInfo *info =
-        MHD_get_connection_info(request->connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
-    return info != NULL &&
-           http_peer_has_had_its_turn(&http->peers, info->socket_context, http->now_ns);
+    if (!http_peer_has_had_its_turn(&request->door->peers, request->peer, http->now_ns)) {
+        return false;
+    }
+    http_peer_is_told_its_last(request->peer);
+    metric_add(http->options.slot, METRIC_HTTP_TURNS, 1);
+    return true;
 }
 
 static bool add_headers(const struct http_request *request, struct MHD_Response *response)
@@ -772,6 +788,7 @@ static enum metric status_metric(uint32_t status)
 bool http_request_queue(struct http_request *request)
 {
     ASSERT(request->stage == HTTP_ANSWERED);
+    http_peer_does(request->peer, HTTP_GOING, request->http->now_ns);
     struct MHD_Response *response = make_response(request);
     if (response == NULL) {
         return false;

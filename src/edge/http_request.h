@@ -75,9 +75,11 @@ typedef void http_then_fn(struct http_request *request);
 struct http_request {
     struct http *http;
     struct MHD_Connection *connection;
+    struct http_peer *peer;        /* the connection's; or NULL */
     const struct api_route *route; /* NULL with a refusal */
     struct bytes path;             /* decoded, without the query; the connection's */
-    enum api_port port;            /* where it came in */
+    const struct http_door *door;  /* where it came in */
+    enum api_port port;            /* the door's */
     enum http_stage stage;
     enum http_refusal refusal;
     const char *denial; /* of HTTP_REFUSED_MANAGER and HTTP_REFUSED_FRAMING: why; a literal */
@@ -114,6 +116,7 @@ struct http_request {
     const char *failure;   /* what the client is told when the store fails; a literal */
     const char *read_type; /* of the answer; NULL: JSON */
     bool is_read_slow;     /* on the thread for that */
+    bool is_read_first;    /* before others */
 
     /* An answer in pieces: see http_reading.h. */
     http_read_fn *read_piece;     /* NULL: the answer is one */
@@ -128,6 +131,9 @@ struct http_request {
 /* NULL: no room. */
 MUST_USE struct http_request *http_request_acquire(struct http *http,
                                                    struct MHD_Connection *connection);
+
+/* Gives the connection to others until the request is answered. */
+void http_request_suspend(struct http_request *request);
 
 /* Nobody else has it any more. NULL is allowed. */
 void http_request_release(struct http_request *request);

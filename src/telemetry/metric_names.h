@@ -171,7 +171,14 @@
     M(HTTP_TOO_LARGE,         COUNTER, "jingu_http_too_large_total", "", "", "HTTP requests with a larger body than allowed.") \
     M(HTTP_TOO_MANY,          COUNTER, "jingu_http_too_many_total", "", "", "HTTP requests refused because too many were being served.") \
     M(HTTP_LATE,              COUNTER, "jingu_http_late_total", "", "", "HTTP connections ended because no whole request had come in time.") \
-    M(HTTP_CONNECTIONS,       GAUGE,   "jingu_http_connections", "", "", "HTTP connections that are open.")
+    M(HTTP_ENDED_IDLE,        COUNTER, "jingu_http_ended_total", "what", "idle", "HTTP connections ended because others waited for a place or for memory, by what they were doing.") \
+    M(HTTP_ENDED_STILL,       COUNTER, "jingu_http_ended_total", "what", "still", "") \
+    M(HTTP_ENDED_SLOW,        COUNTER, "jingu_http_ended_total", "what", "slow", "") \
+    M(HTTP_ENDED_SILENT,      COUNTER, "jingu_http_ended_total", "what", "silent", "") \
+    M(HTTP_ENDED_WAITING,     COUNTER, "jingu_http_ended_total", "what", "waiting", "") \
+    M(HTTP_TURNS,             COUNTER, "jingu_http_turns_total", "", "", "HTTP connections whose answer was the last one because others waited for a place.") \
+    M(HTTP_LOBBY,             GAUGE,   "jingu_http_lobby", "", "", "HTTP connections that have said nothing yet, or wait for a place.") \
+    M(HTTP_CONNECTIONS,       GAUGE,   "jingu_http_connections", "", "", "HTTP connections that have a place.")
 
 #define LATENCY_LIST(L) \
     L(SEND_TO_ACK,  "jingu_send_to_ack_seconds",  "From SEND decoded to SENDACK written.") \
