@@ -66,7 +66,7 @@ void api_page(struct http_request *request)
     if (page->is_slow) {
         http_read_slowly(request, write_page, page->size, failure);
     } else {
-        http_read(request, write_page, page->size, failure);
+        http_read_first(request, write_page, page->size, failure);
     }
 }
 

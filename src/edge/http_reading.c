@@ -68,8 +68,11 @@ static bool has_room(const struct http_request *request)
 static void wait_for_room(struct http_request *request)
 {
     struct http *http = request->http;
-    if (request->room_by_ns == 0) {
+    const bool is_new = request->room_by_ns == 0;
+    if (is_new) {
         request->room_by_ns = http->now_ns + HTTP_ROOM_WAIT_MS * 1000000ull;
+    }
+    if (is_new && !request->is_read_first) {
         list_push_back(&http->readings_roomless, &request->waiting);
     } else {
         list_push_front(&http->readings_roomless, &request->waiting);
@@ -113,12 +116,15 @@ static void ask(struct http_request *request)
 
 static void ask_waiting(struct http *http)
 {
-    while (http->readings_away < http->options.limits.readings_max) {
-        struct list *oldest = list_pop_front(&http->readings_waiting);
-        if (oldest == NULL) {
+    const uint32_t away_max = http->options.limits.readings_max;
+    while (!list_is_empty(&http->readings_waiting)) {
+        struct list *oldest = http->readings_waiting.next;
+        struct http_request *request = CONTAINER_OF(oldest, struct http_request, waiting);
+        if (http->readings_away >= away_max + request->is_read_first) {
             return;
         }
-        ask(CONTAINER_OF(oldest, struct http_request, waiting));
+        list_remove(oldest);
+        ask(request);
     }
 }
 
@@ -309,6 +315,18 @@ void http_read_then(struct http_request *request, http_read_fn *read, size_t siz
     request->read_size = size_first;
     request->failure = failure;
     list_push_back(&request->http->readings_waiting, &request->waiting);
+    ask_waiting(request->http);
+}
+
+void http_read_first(struct http_request *request, http_read_fn *read, size_t size_first,
+                     const char *failure)
+{
+    ASSERT(request->stage == HTTP_WORKING);
+    request->read = read;
+    request->read_size = size_first;
+    request->failure = failure;
+    request->is_read_first = true;
+    list_push_front(&request->http->readings_waiting, &request->waiting);
     ask_waiting(request->http);
 }
 

@@ -41,6 +41,11 @@ void http_read(struct http_request *request, http_read_fn *read, size_t size_fir
  * does not suffice, so it had better. */
 void http_read_slowly(struct http_request *request, http_read_fn *read, size_t size,
                       const char *failure);
+/* The same, before all that wait, and while as many are being read as may be: for what tells how
+ * the server is and does not look for anything in the store. */
+void http_read_first(struct http_request *request, http_read_fn *read, size_t size_first,
+                     const char *failure);
+
 /* The same; when the answer is written, `then` is called on the HTTP thread before it is sent,
  * while the scratch memory is still there. */
 void http_read_then(struct http_request *request, http_read_fn *read, size_t size_first,
