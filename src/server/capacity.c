@@ -33,7 +33,7 @@
  * session and user, and a frame that has half arrived. */
 #define CONN_SHARE_BYTES    2048u
 #define CONNS_SPARE         64u  /* a shard may get more than its part of the users */
-#define DESCRIPTORS_BESIDES 512u /* files of the store, listeners, the loops' own */
+#define DESCRIPTORS_BESIDES 800u /* files of the store, listeners, the API, the loops' own */
 #define MEMORY_MIB_MAX      (1u << 20)
 /* An idle one takes next to nothing of that. */
 #define KERNEL_BYTES_PER_CONN ((uint64_t)CAPACITY_SOCKET_SEND_BYTES + CAPACITY_SOCKET_RECEIVE_BYTES)
