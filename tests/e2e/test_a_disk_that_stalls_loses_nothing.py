@@ -3,7 +3,9 @@
 Needs the right to mount a file as a disk and to freeze it; without it the tests are skipped.
 """
 
+import re
 import signal
+import socket
 import subprocess
 
 import pytest
@@ -99,3 +101,29 @@ def test_a_stop_beside_a_disk_that_stalls_ends_in_time(start_server, login, name
     assert during and not anna.pending(Kind.SENDACK)
     server.start()
     assert [m["plain"] for m in Api(server).history(name("bob"), anna.uid)][:1] == [b"before"]
+
+
+@pytest.mark.timeout(200)
+def test_a_monitor_is_answered_while_every_place_of_the_api_waits_for_the_disk(start_server, stalling_disk):
+    """With this memory there are 16 places, and two more for who asks how the server is."""
+    server = start_server(memory="48M", shards=1, dataDir=str(stalling_disk / "data"))
+    body = b'{"from_uid":"u","channel_id":"v","channel_type":1,"payload":"aGk="}'
+    request = b"POST /message/send HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body)
+    freeze(stalling_disk)
+    senders = []
+    for _ in range(40):
+        senders.append(socket.create_connection(("127.0.0.1", server.http_port)))
+        senders[-1].sendall(request)
+
+    def waiting() -> bool:
+        for path in ("/health", "/metrics", "/ledger"):
+            assert Api(server).get(path).status == 200
+        metrics = Api(server).get("/metrics").text
+        return int(re.search(r"^jingu_http_lobby (\d+)", metrics, re.MULTILINE)[1]) >= 20
+
+    eventually(waiting)
+    thaw(stalling_disk)
+    for each in senders:
+        each.settimeout(SOON)
+        assert each.recv(1000).startswith(b"HTTP/1.1 200 ")
+        each.close()
