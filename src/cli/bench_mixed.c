@@ -1,6 +1,9 @@
 #include "cli/bench_group.h"
 #include "cli/bench_scenario.h"
 #include "cli/bench_traffic.h"
+#include "system/clock.h"
+
+#define NS_PER_S 1000000000ULL
 
 /*
  * What a server does all day, at once: pairs chat, groups chat, others are connected and silent but
@@ -106,8 +109,9 @@ static void on_tick(struct bench_engine *engine)
         for (uint64_t i = 0; i < pings; i++) {
             ping(mixed);
         }
+        const bool is_over = clock_now_ns() >= mixed->traffic.end_ns;
         const uint64_t comings = due_in_tick(mixed, options->comings_rate);
-        for (uint64_t i = 0; i < comings; i++) {
+        for (uint64_t i = 0; i < comings && !is_over; i++) {
             come_again(mixed);
         }
         mixed->ticks_count++;
@@ -156,6 +160,15 @@ static void report(struct mixed *mixed)
     }
 }
 
+/* Who went last is still on the way when the sending ends. */
+static void wait_until_all_are_back(struct bench_engine *engine)
+{
+    const uint64_t end_ns = clock_now_ns() + engine->options->drain_s * NS_PER_S;
+    while (engine->online_count < engine->clients_count && clock_now_ns() < end_ns) {
+        bench_engine_turn(engine, end_ns);
+    }
+}
+
 static enum err run(struct mixed *mixed)
 {
     struct bench_run *bench = mixed->run;
@@ -172,6 +185,7 @@ static enum err run(struct mixed *mixed)
         err = bench_traffic_run(&mixed->traffic);
     }
     if (err == ERR_OK) {
+        wait_until_all_are_back(&bench->engine);
         report(mixed);
         bench_traffic_report(&mixed->traffic, &bench->report);
     }
