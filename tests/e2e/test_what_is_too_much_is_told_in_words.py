@@ -4,6 +4,7 @@ That nothing but a refusal comes is seen for each field elsewhere (test_the_api_
 """
 
 import base64
+import concurrent.futures
 import contextlib
 import socket
 
@@ -11,7 +12,7 @@ import pytest
 
 from harness.api import Api
 from harness.server import Server
-from harness.waiting import SOON
+from harness.waiting import SOON, in_one_of_some
 
 pytestmark = pytest.mark.jingu_only(reason="the reference has no limits")
 
@@ -130,6 +131,19 @@ def test_a_request_whose_end_is_not_clear(server, headers, text):
             for piece in iter(lambda: connection.recv(4096), b""):
                 answer += piece
     assert f'"msg":"{text}"'.encode() in answer
+
+
+def test_a_second_profile_while_one_is_taken(server, api):
+    """Two are asked for at once, and one of them is told to wait, if both came within two seconds."""
+    with concurrent.futures.ThreadPoolExecutor(2) as both:
+        def profiles() -> bool:
+            answers = [both.submit(Api(server).get, "/debug/pprof/profile", seconds=2) for _ in range(2)]
+            refused = [answer.result() for answer in answers if answer.result().status != 200]
+            for answer in refused:
+                answer.refused("another one is under way, try again later")
+            return len(refused) == 1
+
+        in_one_of_some(profiles)
 
 
 # Whose name a token has no room for; the last has one that fits, but for the issuer and what quotes become.
