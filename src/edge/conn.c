@@ -112,6 +112,12 @@ struct conn *conn_find(struct edge *edge, struct session_id id)
 
 static void conn_watch(struct edge *edge, struct conn *conn);
 
+/* It has said something, and waits for its part of a turn: not it is late, we are. */
+static bool is_unread(const struct conn *conn)
+{
+    return conn->is_readable && !conn->is_paused && list_is_linked(&conn->waiting);
+}
+
 static void conn_timer_fires(struct timer *timer, void *context)
 {
     struct edge *edge = edge_of(context);
@@ -121,7 +127,8 @@ static void conn_timer_fires(struct timer *timer, void *context)
     const uint64_t age_ms = now_ms - conn->accepted_ms;
     switch ((enum conn_state)conn->state) {
     case CONN_OPENING:
-        if (idle_ms >= CONN_OPENING_IDLE_MS || age_ms >= CONN_LOGIN_TOTAL_MS) {
+        if ((idle_ms >= CONN_OPENING_IDLE_MS && !is_unread(conn)) ||
+            age_ms >= CONN_LOGIN_TOTAL_MS) {
             conn_doom(edge, conn, CAUSE_LATE);
             return;
         }

@@ -54,7 +54,10 @@ void loop_forget(struct loop *loop, int fd)
 void loop_poll(struct loop *loop, int timeout_ms)
 {
     struct epoll_event ready[LOOP_EVENTS_MAX];
-    const int count = epoll_wait(loop->epoll_fd, ready, LOOP_EVENTS_MAX, timeout_ms);
+    int count = epoll_wait(loop->epoll_fd, ready, LOOP_EVENTS_MAX, timeout_ms);
+    if (count < 0) { /* the process was stopped and goes on (signal(7)): much may be there by now */
+        count = epoll_wait(loop->epoll_fd, ready, LOOP_EVENTS_MAX, 0);
+    }
     loop->events_count = count > 0 ? (uint32_t)count : 0;
     for (uint32_t i = 0; i < loop->events_count; i++) {
         const uint32_t what = ready[i].events;

@@ -1,5 +1,7 @@
 """Time limits (protocol description 9.2): two seconds to begin, four to be let in, connIdleTime afterwards."""
 
+import os
+import signal
 import time
 
 import pytest
@@ -127,3 +129,30 @@ def test_many_silent_connections_do_not_keep_others_out(server, login, name):
     for stream in silent:
         stream.close()
     assert REFERENCE or server.healthy()
+
+
+def test_who_spoke_in_time_is_let_in_though_the_server_stood_still(start_server, open_client, login):
+    """For longer than a connection may be silent, in the midst of a load: the CONNECT lies in the socket all the while."""
+    server = start_server(disableEncryption=True)
+    senders = [login(f"a{i}", server) for i in range(20)]
+    receivers = [login(f"b{i}", server) for i in range(20)]
+
+    def let_in() -> bool:
+        late = [open_client(f"late{i}", server) for i in range(5)]
+        packets = [client.connect_packet() for client in late]
+        opened = time.monotonic()
+        for _ in range(10):
+            for sender, receiver in zip(senders, receivers):
+                sender.send(receiver.uid, b"x")
+        os.kill(server.process.pid, signal.SIGSTOP)
+        is_in_time = time.monotonic() - opened < 1
+        for client, packet in zip(late, packets):
+            client.write(packet)
+        time.sleep(2.5)  # more than the two seconds that a connection has to begin
+        os.kill(server.process.pid, signal.SIGCONT)
+        if is_in_time:
+            for client, packet in zip(late, packets):
+                client.finish_login(packet)
+        return is_in_time
+
+    in_one_of_some(let_in)
