@@ -123,6 +123,7 @@ enum going {
     GOING_MOVING_OVER,
     GOING_STILL,
     GOING_MOVING,
+    GOING_SOON, /* it does not move, but has not had its time; or it has just asked */
     GOING_NOT,
 };
 
@@ -158,11 +159,16 @@ static enum going going_of(const struct http_peers *peers, const struct http_pee
                            uint64_t now_ns, uint64_t *out_pace)
 {
     const uint64_t done_ns = now_ns - peer->doing_ns;
-    if (peer->fd < 0 || peer->is_ending || peer->doing == HTTP_OURS ||
-        done_ns < part_of_round_ns(peers, HTTP_ROUND_MS) || has_just_asked(peer)) {
+    if (peer->fd < 0 || peer->is_ending || peer->doing == HTTP_OURS) {
         return GOING_NOT;
     }
+    if (has_just_asked(peer)) {
+        return GOING_SOON;
+    }
     *out_pace = pace_of(peer);
+    if (done_ns < part_of_round_ns(peers, HTTP_ROUND_MS)) {
+        return *out_pace < HTTP_MOVING_BYTES ? GOING_SOON : GOING_NOT;
+    }
     if (is_idle(peer, *out_pace)) {
         *out_pace = 0;
         return GOING_IDLE;
@@ -199,12 +205,14 @@ bool http_peers_make_room(struct http_peers *peers, uint8_t share, uint64_t now_
 {
     struct http_peer *found = NULL;
     enum going first = GOING_NOT;
+    bool is_one_soon = false;
     uint64_t slowest = 0;
     for (uint32_t i = 0; i < peers->capacity; i++) {
         struct http_peer *peer = &peers->peers[i];
         uint64_t pace = 0;
         const enum going going = going_of(peers, peer, now_ns, &pace);
-        if (going > first || going == GOING_NOT) {
+        is_one_soon |= going == GOING_SOON;
+        if (going > first || going >= GOING_SOON) {
             continue;
         }
         const bool is_tie = found != NULL && going == first && pace == slowest;
@@ -215,8 +223,10 @@ bool http_peers_make_room(struct http_peers *peers, uint8_t share, uint64_t now_
             slowest = pace;
         }
     }
+    const bool is_moving = first == GOING_MOVING || first == GOING_MOVING_OVER;
     const bool is_others = first == GOING_STILL || first == GOING_MOVING;
-    if (found == NULL || (is_others && http_share_is_over(&peers->shares, share))) {
+    if (found == NULL || (is_moving && (is_one_soon || peers->ending_count > 0)) ||
+        (is_others && http_share_is_over(&peers->shares, share))) {
         return false;
     }
     static const enum metric whys[] = {

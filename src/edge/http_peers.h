@@ -14,7 +14,8 @@
  *
  *       first   the idle: nothing is asked, nothing is on its way; the longest idle;
  *       then    those who do not move: a body that does not come, an answer that is not read;
- *       last    those who move, after HTTP_MOVING_MS, the slowest.
+ *       last    those who move, after HTTP_MOVING_MS, the slowest, and only when none of the others
+ *               is left, or has not had its time, or is about to leave its place.
  *
  *     Of the second and third, those first whose address has more places than its share; and whose
  *     own address has more than that ends nobody else's. A request that is ours to answer is never

@@ -89,6 +89,14 @@ static bool is_ending(const struct bench *bench, uint32_t index)
     return bench->places[index]->is_ending;
 }
 
+/* As when libmicrohttpd has noticed that it was ended. */
+static void leave(struct bench *bench, uint32_t index)
+{
+    CHECK(is_ending(bench, index));
+    http_peers_remove(&bench->peers, bench->places[index]);
+    bench->places[index] = NULL;
+}
+
 /* Bytes that have come: they are there before this returns. */
 static void send_to(struct bench *bench, uint32_t index, uint32_t size)
 {
@@ -201,11 +209,29 @@ TEST(of_those_who_are_busy_the_one_that_moves_least_goes)
     send_to(&bench, 2, 1);
     CHECK(make_room(&bench, 0, HTTP_ROUND_MS));
     CHECK(is_ending(&bench, 2));
+    CHECK(!make_room(&bench, 0, HTTP_MOVING_MS)); /* its place is about to be free */
+    leave(&bench, 2);
     CHECK(!make_room(&bench, 0, HTTP_MOVING_MS - 1)); /* they move */
     CHECK(make_room(&bench, 0, HTTP_MOVING_MS));
     CHECK(is_ending(&bench, 0));
     CHECK(!is_ending(&bench, 1));
     CHECK_EQ(metrics_sum(&bench.metrics, METRIC_HTTP_ENDED_SLOW), 1);
+    close_bench(&bench);
+}
+
+TEST(who_moves_stays_while_there_is_one_who_does_not)
+{
+    static struct bench bench;
+    open_bench(&bench);
+    connect_until(&bench, 2);
+    http_peers_wait(&bench.peers, 1);
+    http_peer_does(bench.places[0], HTTP_COMING, 0);
+    http_peer_does(bench.places[1], HTTP_COMING, LATER_MS * NS_PER_MS);
+    send_to(&bench, 0, 2 * HTTP_MOVING_BYTES);
+    CHECK(!make_room(&bench, 0, LATER_MS + HTTP_ROUND_MS - 1)); /* the other has its time */
+    CHECK(make_room(&bench, 0, LATER_MS + HTTP_ROUND_MS));
+    CHECK(is_ending(&bench, 1));
+    CHECK(!is_ending(&bench, 0));
     close_bench(&bench);
 }
 
