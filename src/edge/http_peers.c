@@ -270,10 +270,13 @@ void http_peers_on_event(struct http_peers *peers, uint64_t cookie)
     peers->review_ns = 0;               /* at once */
 }
 
+/* A pace is halved each time, not forgotten: a phone that hangs for two seconds still moves. */
 static void take_pace(struct http_peer *peer)
 {
-    peer->pace = moved_since(peer);
-    peer->moved += peer->pace;
+    const uint64_t moved = moved_since(peer);
+    const uint64_t lately = moved > peer->pace / 2 ? moved : peer->pace / 2;
+    peer->pace = lately < HTTP_PACE_MAX ? lately : HTTP_PACE_MAX;
+    peer->moved += moved;
 }
 
 static void review_one(struct http_peers *peers, struct http_peer *peer, uint64_t now_ns)

@@ -23,7 +23,7 @@
  *     would have had a place within HTTP_ROUND_MS, but nobody has less than HTTP_PATIENCE_MIN_MS.
  *
  * Whether one moves is what the kernel counts (bytes that came, bytes that were acknowledged),
- * looked at each HTTP_PEERS_REVIEW_MS.
+ * looked at each HTTP_PEERS_REVIEW_MS; who has moved well may hang for two seconds.
  *
  * The HTTP thread only.
  */
@@ -39,7 +39,8 @@
 #define HTTP_TURN_MS         1000u
 #define HTTP_MOVING_MS       1000u
 #define HTTP_STILL_MS        5000u
-#define HTTP_MOVING_BYTES    512u /* in a review's time: about a kilobyte a second */
+#define HTTP_MOVING_BYTES    512u   /* in a review's time: about a kilobyte a second */
+#define HTTP_PACE_MAX        16384u /* in a review's time: what more than that is does not count */
 #define HTTP_PEERS_REVIEW_MS 500u
 #define HTTP_PEERS_BESIDES   8u /* that are no longer counted */
 
@@ -64,7 +65,7 @@ struct http_peer {
     uint64_t since_ns; /* when it was connected or had its last answer */
     uint64_t doing_ns; /* since when it does that */
     uint64_t moved;    /* in all, when its pace was taken; what came before it had a place counts */
-    uint64_t pace;     /* bytes that had moved then since the time before */
+    uint64_t pace;     /* bytes that had moved then since the time before, or half of what it was */
 };
 
 /* What a place is given for. */
