@@ -54,6 +54,8 @@ enum err webhook_with_message(struct store *store, uint64_t id, const struct out
     if (row->log.channel.number == 0) {
         return ERR_ABSENT;
     }
+    /* Past the cache: a backlog would fill it again as soon as it rests. What is of now lies in
+     * memory anyway. */
     struct use found = {.id = id, .row = row, .use = use, .context = context, .result = ERR_ABSENT};
     const struct message_range range = {
         .log = row->log,
@@ -65,7 +67,7 @@ enum err webhook_with_message(struct store *store, uint64_t id, const struct out
         .visit = use_visit,
         .context = &found,
     };
-    const enum err err = store_read_messages(store, STORE_MAY_BLOCK, &range);
+    const enum err err = store_read_messages(store, STORE_PASSING, &range);
     if (err == ERR_CORRUPT) {
         LOG_ERROR("webhook_message_damaged", F_U64("id", id));
         return ERR_ABSENT;
