@@ -206,6 +206,22 @@ def login(open_client):
 
 
 @pytest.fixture
+def cast(login, name):
+    """Two who chat, and somebody else."""
+    class Cast:
+        anna, bob, stranger = (login(name(word)) for word in ("anna", "bob", "stranger"))
+    return Cast
+
+
+@pytest.fixture
+def officer(api, login, name):
+    """A system account."""
+    api.post("/user/systemuids_add", {"uids": [name("officer")]}).ok()
+    yield login(name("officer"))
+    api.post("/user/systemuids_remove", {"uids": [name("officer")]}).ok()
+
+
+@pytest.fixture
 def open_json(request):
     opened = []
 

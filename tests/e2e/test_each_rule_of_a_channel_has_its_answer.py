@@ -16,21 +16,6 @@ COMMON = [2, 4, 5, 7, 9, 12, 77]  # membership and lists decide
 WITHOUT_BAN = [3, 6, 10, 11]
 
 
-@pytest.fixture
-def cast(login, name):
-    class Cast:
-        anna, bob, stranger = (login(name(word)) for word in ("anna", "bob", "stranger"))
-    return Cast
-
-
-@pytest.fixture
-def officer(api, login, name):
-    """A system account."""
-    api.post("/user/systemuids_add", {"uids": [name("officer")]}).ok()
-    yield login(name("officer"))
-    api.post("/user/systemuids_remove", {"uids": [name("officer")]}).ok()
-
-
 def place_of(api, cast, name, channel_type):
     """A channel with anna and bob in it: what clients call it, and the id of its record."""
     if channel_type == 1:

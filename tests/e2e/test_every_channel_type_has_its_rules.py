@@ -11,13 +11,6 @@ COMMON = [2, 4, 7, 9, 12, 77]
 FREE = [3, 6]
 
 
-@pytest.fixture
-def cast(login, name):
-    class Cast:
-        anna, bob, stranger = (login(name(word)) for word in ("anna", "bob", "stranger"))
-    return Cast
-
-
 @pytest.mark.parametrize("channel_type", COMMON)
 def test_common_types_hear_and_speak_by_membership(api, cast, name, channel_type):
     place = api.group(name("place"), cast.anna.uid, cast.bob.uid, channel_type=channel_type)

@@ -12,21 +12,6 @@ WITHOUT_BAN = [3, 6, 10, 11]  # types whose ban is not looked at
 WITH_BAN = [2, 4, 5, 7, 9, 12, 77]
 
 
-@pytest.fixture
-def cast(login, name):
-    class Cast:
-        anna, bob, stranger = (login(name(word)) for word in ("anna", "bob", "stranger"))
-    return Cast
-
-
-@pytest.fixture
-def officer(api, login, name):
-    """A system account."""
-    api.post("/user/systemuids_add", {"uids": [name("officer")]}).ok()
-    yield login(name("officer"))
-    api.post("/user/systemuids_remove", {"uids": [name("officer")]}).ok()
-
-
 def place_of(api, cast, name, channel_type):
     """Where anna writes to in this type, and the id its record is kept under."""
     if channel_type == 10:

@@ -20,7 +20,7 @@ import time
 import urllib.error
 import urllib.request
 
-from .waiting import SCALE
+from .waiting import SCALE, eventually
 
 ROOT = pathlib.Path(__file__).resolve().parents[3]
 REFERENCE = os.environ.get("E2E_TARGET", "jingu") == "reference"
@@ -201,6 +201,19 @@ class Server:
         self.process = None
         assert code == 0 or REFERENCE, f"exit code {code} after SIGTERM\n{self.log_tail()}"
         assert not self.complaints(), f"the server complained\n{self.complaints()}"
+
+    def freeze(self) -> None:
+        """Nothing of its own code runs any more when this returns; what the kernel is doing for it with the disk goes on."""
+        self.process.send_signal(signal.SIGSTOP)
+        tasks = pathlib.Path(f"/proc/{self.process.pid}/task")
+
+        def stands_still() -> bool:
+            try:
+                return all(stat.read_text().rpartition(")")[2].split()[0] in "TDZ" for stat in tasks.glob("*/stat"))
+            except OSError:
+                return False  # a thread has ended meanwhile
+
+        eventually(stands_still, every=0)
 
     def kill(self) -> None:
         """kill -9: nothing is flushed, nobody is told."""
