@@ -127,7 +127,7 @@ def test_what_is_no_answer_changes_nothing(asking, source, login):
     source.stop()
     eventually(lambda: calls(server, "away") > 0)
     assert is_system(notice)
-    assert "datasource_failed" in server.log()
+    eventually(lambda: "datasource_failed" in server.log())
 
 
 def test_a_back_end_that_says_nothing_delays_neither_start_nor_stop(asking, source, login):

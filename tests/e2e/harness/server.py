@@ -149,6 +149,7 @@ class Server:
         home.mkdir(exist_ok=True)
         environment = {k: v for k, v in os.environ.items() if not k.startswith("WK_")} | {"HOME": str(home)}
         with open(self.log_path, "ab") as log:
+            self._log_begins = log.tell()
             log.write(f"--- start {self.starts + 1}\n".encode())
             log.flush()
             self.process = subprocess.Popen(self.command(), stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT,
@@ -163,7 +164,7 @@ class Server:
 
     def wait_ready(self) -> None:
         deadline = time.monotonic() + START_LIMIT
-        while not (self.healthy() and (not REFERENCE or self._reference_has_settled())):
+        while not (self.healthy() and (self._reference_has_settled() if REFERENCE else self._has_said_started())):
             if self.process.poll() is not None:
                 raise AssertionError(f"server ended with {self.process.returncode} instead of starting\n{self.log_tail()}")
             if time.monotonic() > deadline:
@@ -178,6 +179,10 @@ class Server:
                 return answer.status == 200
         except (urllib.error.URLError, OSError):
             return False
+
+    def _has_said_started(self) -> bool:
+        """It answers before its log tells that it has started, and its last words at a start come after that."""
+        return "Send your first message" in self.log_path.read_bytes()[self._log_begins:].decode(errors="replace")
 
     def _reference_has_settled(self) -> bool:
         """The reference says it is healthy some elections before it can store anything."""
