@@ -10,6 +10,7 @@
 #include "server/core.h"
 #include "server/ledger.h"
 #include "server/pages.h"
+#include "server/ports.h"
 #include "server/rest.h"
 #include "server/settings.h"
 #include "store/read.h"
@@ -32,12 +33,6 @@
 #define SLOT_WEBHOOK(n)   ((n) + 2)
 #define SLOT_SOURCE(n)    ((n) + 3)
 #define SLOTS_BESIDES     4 /* committer, HTTP, webhooks, data source */
-
-/* What a secure port shows its clients. */
-struct certificate {
-    _Atomic(struct tls_context *) current; /* NULL: there is no such port */
-    struct tls_context *before; /* replaced by a reload; kept for the loops that still read it */
-};
 
 struct node {
     struct budget budget; /* the root of what belongs to no shard */
@@ -73,15 +68,8 @@ struct node {
     struct settings settings[2]; /* those in use, and those before or to come */
     uint32_t settings_current;
     struct capacity capacity;
-    struct listener listeners[EDGE_LISTENERS_MAX];
-    struct config_address listener_addresses[EDGE_LISTENERS_MAX];
-    const char *listener_names[EDGE_LISTENERS_MAX];
-    uint32_t listeners_count;
+    struct ports ports;
     struct edge_crowd crowd;
-    struct certificate wss;
-    struct certificate tls;
-    int http_fd;
-    int manager_fd; /* -1: the manager's port is not open */
     struct rest rest;
     struct ledger ledger;
     struct alarms alarms;
@@ -123,127 +111,6 @@ static uint32_t wanted_notices(const struct config *config)
     notices |= is_in_focus(config, "msg.offline") ? NOTICE_OFFLINE : 0;
     notices |= is_in_focus(config, "user.onlinestatus") ? NOTICE_STATUS : 0;
     return notices;
-}
-
-/* ---- Listening. ---- */
-
-static enum err listen_on(const struct config_address *address, int *out_fd,
-                          struct store_fault *out_why, const char *name)
-{
-    struct address resolved;
-    char text[128];
-    snprintf(text, sizeof(text), "%s %s:%u", name, address->host, address->port);
-    if (address_resolve(address->host, address->port, &resolved) != ERR_OK) {
-        return fail(out_why, ERR_IO, text, "no such address");
-    }
-    if (socket_listen(&resolved, out_fd) != ERR_OK) {
-        return fail(out_why, ERR_IO, text, strerrordesc_np(errno));
-    }
-    return ERR_OK;
-}
-
-/* A port that clients may be given. */
-struct door {
-    const struct config_address *address;
-    enum transport transport;
-    struct certificate *certificate; /* NULL: it is plain */
-    const char *name;
-};
-
-static enum err add_listener(struct node *node, const struct door *door,
-                             struct store_fault *out_why)
-{
-    if (!door->address->is_set) {
-        return ERR_OK;
-    }
-    struct listener *listener = &node->listeners[node->listeners_count];
-    const enum err err = listen_on(door->address, &listener->fd, out_why, door->name);
-    if (err != ERR_OK) {
-        return err;
-    }
-    socket_limit(listener->fd, CAPACITY_SOCKET_SEND_BYTES, CAPACITY_SOCKET_RECEIVE_BYTES);
-    listener->transport = door->transport;
-    listener->tls = door->certificate != NULL ? &door->certificate->current : NULL;
-    node->listener_addresses[node->listeners_count] = *door->address;
-    node->listener_names[node->listeners_count] = door->name;
-    node->listeners_count++;
-    return ERR_OK;
-}
-
-/* In place of the one there is, if there is one. */
-static enum err certificate_open(struct certificate *certificate, const char *cert_file,
-                                 const char *key_file, struct store_fault *out_why)
-{
-    struct tls_context *context = NULL;
-    const enum err err =
-        tls_context_open(cert_file, key_file, &context, out_why->text, sizeof(out_why->text));
-    if (err == ERR_OK) {
-        /* The one before last is surely not being read any more: the last reload is longer ago than
-         * a turn. */
-        tls_context_close(certificate->before);
-        certificate->before = atomic_exchange(&certificate->current, context);
-    }
-    return err;
-}
-
-static void certificate_close(struct certificate *certificate)
-{
-    tls_context_close(certificate->before);
-    tls_context_close(atomic_load(&certificate->current));
-}
-
-static enum err open_certificates(struct node *node, const struct config *config,
-                                  struct store_fault *out_why)
-{
-    enum err err = ERR_OK;
-    if (config->wss_addr.is_set) {
-        err = certificate_open(&node->wss, config->wss_cert_file, config->wss_key_file, out_why);
-    }
-    if (err == ERR_OK && config->tls_addr.is_set) {
-        err = certificate_open(&node->tls, config->tls_cert_file, config->tls_key_file, out_why);
-    }
-    return err;
-}
-
-/* Where nobody asked for the port and it is taken, perhaps by another server on this machine, this
- * one does without. */
-static enum err open_manager(struct node *node, const struct config *config,
-                             struct store_fault *out_why)
-{
-    if (!config->manager_addr.is_set) {
-        return ERR_OK;
-    }
-    const enum err err = listen_on(&config->manager_addr, &node->manager_fd, out_why, "manager");
-    if (err != ERR_OK && !config->is_manager_addr_given) {
-        LOG_WARN("manager_port_not_opened", F_STR("why", out_why->text));
-        return ERR_OK;
-    }
-    return err;
-}
-
-static enum err open_listeners(struct node *node, const struct config *config,
-                               struct store_fault *out_why)
-{
-    const struct door doors[] = {
-        {.address = &config->tcp_addr, .transport = TRANSPORT_TCP, .name = "tcp"},
-        {.address = &config->ws_addr, .transport = TRANSPORT_WEBSOCKET, .name = "ws"},
-        {.address = &config->wss_addr,
-         .transport = TRANSPORT_WEBSOCKET,
-         .certificate = &node->wss,
-         .name = "wss"},
-        {.address = &config->tls_addr,
-         .transport = TRANSPORT_TCP,
-         .certificate = &node->tls,
-         .name = "tls"},
-    };
-    enum err err = open_certificates(node, config, out_why);
-    for (size_t i = 0; i < COUNT_OF(doors) && err == ERR_OK; i++) {
-        err = add_listener(node, &doors[i], out_why);
-    }
-    if (err == ERR_OK) {
-        err = listen_on(&config->http_addr, &node->http_fd, out_why, "http");
-    }
-    return err == ERR_OK ? open_manager(node, config, out_why) : err;
 }
 
 /* ---- Starting. ---- */
@@ -338,8 +205,8 @@ static enum err init_core(struct node *node, uint32_t index, const struct capaci
         .shard = &core->shard,
         .chat = &core->chat,
         .settings = &node->settings[0].edge,
-        .listeners = node->listeners,
-        .listeners_count = node->listeners_count,
+        .listeners = node->ports.listeners,
+        .listeners_count = node->ports.listeners_count,
         .crowd = &node->crowd,
     };
     err = edge_init(&core->edge, &edge);
@@ -472,9 +339,9 @@ static enum err start_http(struct node *node, const struct config *config,
                            const struct capacity *capacity)
 {
     struct http_options options = {
-        .listener = node->http_fd,
-        .manager_listener = node->manager_fd,
-        .is_manager_on = node->manager_fd >= 0,
+        .listener = node->ports.http_fd,
+        .manager_listener = node->ports.manager_fd,
+        .is_manager_on = node->ports.manager_fd >= 0,
         .shards = node->shards,
         .shards_count = node->cores_count,
         .store = node->store,
@@ -554,7 +421,7 @@ static enum err start_all(struct node *node, const struct config *config,
     settings_draw(&node->secrets);
     settings_make(&node->settings[0], config, capacity, &node->secrets);
     /* The ports first: a second server by mistake must not get as far as the data. */
-    enum err err = open_listeners(node, config, out_why);
+    enum err err = ports_open(&node->ports, config, out_why);
     if (err == ERR_OK) {
         err = start_store(node, config, capacity, out_why);
     }
@@ -600,8 +467,7 @@ enum err node_start(const struct config *config, const struct capacity *capacity
     }
     node->cores = cores;
     node->cores_count = capacity->shards_count;
-    node->http_fd = -1;
-    node->manager_fd = -1;
+    ports_init(&node->ports);
     const enum err err = start_all(node, config, capacity, out_why);
     if (err != ERR_OK) {
         node_stop(node);
@@ -704,41 +570,17 @@ void node_stop(struct node *node)
     if (node->store != NULL) {
         store_close(node->store);
     }
-    for (uint32_t i = 0; i < node->listeners_count; i++) {
-        socket_close(node->listeners[i].fd);
-    }
-    if (node->http_fd >= 0 && !node->is_http_started) {
-        socket_close(node->http_fd);
-    }
-    if (node->manager_fd >= 0 && !node->is_http_started) {
-        socket_close(node->manager_fd);
-    }
+    ports_close(&node->ports, node->is_http_started);
     if (node->is_ledger_ready) {
         pages_deinit(&node->pages);
         ledger_deinit(&node->ledger);
     }
-    certificate_close(&node->wss);
-    certificate_close(&node->tls);
     metrics_close(&node->metrics);
     memory_table_release(node->cores, node->cores_count * sizeof(struct core));
     memory_table_release(node, sizeof(*node));
 }
 
 /* ---- While it runs. ---- */
-
-static void certificate_reload(struct certificate *certificate, const char *cert_file,
-                               const char *key_file)
-{
-    struct store_fault why;
-    if (atomic_load(&certificate->current) == NULL) {
-        return;
-    }
-    if (certificate_open(certificate, cert_file, key_file, &why) != ERR_OK) {
-        LOG_ERROR("reload_failed", F_STR("why", why.text));
-        return;
-    }
-    LOG_INFO("certificate_reloaded", F_STR("file", cert_file));
-}
 
 bool node_may_reload(const struct node *node)
 {
@@ -786,8 +628,7 @@ static void hand_round(struct node *node, struct settings *settings)
 void node_reload(struct node *node, const struct config *config)
 {
     ASSERT(node_may_reload(node));
-    certificate_reload(&node->wss, config->wss_cert_file, config->wss_key_file);
-    certificate_reload(&node->tls, config->tls_cert_file, config->tls_key_file);
+    ports_reload(&node->ports, config);
     const struct settings *before = &node->settings[node->settings_current];
     node->settings_current ^= 1u;
     struct settings *settings = &node->settings[node->settings_current];
@@ -810,13 +651,5 @@ void node_tick(struct node *node)
 
 void node_print(const struct node *node, FILE *out)
 {
-    for (uint32_t i = 0; i < node->listeners_count; i++) {
-        const struct config_address *address = &node->listener_addresses[i];
-        fprintf(out, "  %-5s %s:%u\n", node->listener_names[i], address->host,
-                socket_port(node->listeners[i].fd));
-    }
-    fprintf(out, "  %-5s port %u\n", "http", socket_port(node->http_fd));
-    if (node->manager_fd >= 0) {
-        fprintf(out, "  %-5s port %u\n", "ops", socket_port(node->manager_fd));
-    }
+    ports_print(&node->ports, out);
 }
