@@ -26,10 +26,9 @@ static void turn_obey(struct core *core)
 
 /* Between two looks at busy sockets only letters are received; see pace.h. True: it is one of those
  * turns. */
-static bool turn_rest(struct core *core)
+static bool turn_rest(struct core *core, uint64_t now_ns)
 {
     struct shard *shard = &core->shard;
-    const uint64_t now_ns = clock_now_ns();
     const uint64_t rest_ns =
         core->has_more ? pace_left_ns(&core->pace, now_ns) : pace_rest_ns(&core->pace, now_ns);
     if (rest_ns == 0) {
@@ -80,7 +79,8 @@ void turn_run(struct core *core)
     struct shard *shard = &core->shard;
     ASSERT(shard_is_current(shard));
 
-    const bool is_resting = turn_rest(core);
+    const uint64_t begun_ns = clock_now_ns();
+    const bool is_resting = turn_rest(core, begun_ns);
     if (!is_resting) {
         turn_poll(core);
     }
@@ -100,8 +100,10 @@ void turn_run(struct core *core)
     turn_receive(core);
     core->has_more |= intake_run(&shard->intake, shard, clock_now_ns() + INTAKE_NS);
     core->has_more |= deliveries_run(&core->chat);
-    if (!is_resting) { /* what came in time has been seen before a deadline is */
-        timers_run(&shard->timers, shard->now_ms);
+    /* What came in time has been seen before a deadline is: also if we stood still, behind asking
+     * the sockets, without a core. So it is the time before that which counts. */
+    if (!is_resting) {
+        timers_run(&shard->timers, begun_ns / 1000000u);
     }
 
     chat_turn_end(&core->chat);                /* this turn's records leave as one entry */
