@@ -83,9 +83,15 @@ class TestSettings:
         anna = login(name("anna"), server)
         for channel in ["first", "second"]:
             reload(server, channel={"onlineCmdChannelId": channel})
-            Api(server).send(b"now", subscribers=[anna.uid], header={"sync_once": 1, "no_persist": 1})
-            told = anna.receive()
-            assert (told.channel_id, told.channel_type, told.plain) == (channel, 8, b"now")
+
+            def is_carried_there():
+                """The thread of the API hears of it a moment after the log."""
+                Api(server).send(b"now", subscribers=[anna.uid], header={"sync_once": 1, "no_persist": 1})
+                told = anna.receive()
+                assert (told.channel_type, told.plain) == (8, b"now")
+                return told.channel_id == channel
+
+            eventually(is_carried_there)
 
     def test_what_cannot_change_is_named(self, start_server):
         server = start_server()

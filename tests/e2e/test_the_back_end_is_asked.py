@@ -430,6 +430,7 @@ def test_the_back_end_moves_while_the_server_runs(lists, source, login):
         moved.knows_system("new")
         moved.knows_group("g2", "bob")
         reload(server, datasource=server.settings["datasource"] | {"addr": moved.url})
+        eventually(lambda: "datasource_moved" in server.log())
         new = login("new", server)
         eventually(lambda: new.say("g2", b"x", 2).reason == MAY)
         assert anna.say("g2", b"x", 2).reason == NOT_MEMBER
