@@ -101,12 +101,12 @@ def test_messages_that_go_together_come_once_and_in_order_also_when_somebody_lea
     assert metric(api, "jingu_deliveries_together_total") > together, "none went together"
 
 
-def test_events_of_a_stream_reach_them_too(api, enter, large):
+def test_events_of_a_stream_reach_them_too(api, enter, large, name):
     others = [enter(f"member{i}") for i in range(20)]
     group = large(*others)
     looked_up = metric(api, "jingu_newcomers_looked_up_total")
     for i in range(5):
-        api.post("/message/event", {"channel_id": group, "channel_type": 2, "client_msg_no": "ai", "event_id": f"e{i}",
+        api.post("/message/event", {"channel_id": group, "channel_type": 2, "client_msg_no": name("ai"), "event_id": f"e{i}",
                                     "event_type": "stream.delta", "payload": {"kind": "text", "delta": "x"}}).ok()
         api.send(b"%d" % i, group)
     for other in others:
@@ -172,6 +172,8 @@ def test_a_hundred_thousand_members_are_paged_and_never_held(start_server, login
     for start in parts:
         api.subscribe(group, *sleepers[start:start + 4_000])
         anna.tell(group, b"%d" % start, 2)
+        for client in others:
+            client.ping()  # who is silent for as long as a slow machine needs is told again, and closed
 
     anna.tell(group, b"to all", 2)
     api.unsubscribe(group, *sleepers[:50_000:25], zoe.uid)

@@ -304,7 +304,9 @@ def test_ten_thousand_lists_of_people_leave_nothing_behind(api, cast, name):
     for i in range(10000):
         api.post("/message/send", command | {"subscribers": [cast.anna.uid, f"{name('nobody')}n{i}"]}).ok()
         cast.anna.receive()  # who does not read loses what is not stored
-    assert active_channels(api) <= before
+        if i % 1000 == 0:
+            cast.bob.ping()  # a slow machine takes longer than a silent session lives
+    eventually(lambda: active_channels(api) <= before)
     cast.anna.receive()
     cast.bob.receive()
     cast.bob.ping()
