@@ -2,7 +2,8 @@
 
 import pytest
 
-from harness.packets import Flag, Kind
+from harness.packets import SETTING_STREAM, SETTING_TOPIC, Flag, Kind
+from harness.security import send_sign
 
 NOT_SUBSCRIBED, DENIED, BAD_PAYLOAD, NOT_ALLOWED, BANNED, DISBANDED, MUTED = 3, 4, 9, 13, 19, 24, 25
 
@@ -120,6 +121,11 @@ class TestWhatComesFirstWins:
         api.info(stage.anna.uid, 1, send_ban=1)
         assert tampered(stage.anna, stage.group, 2) == MUTED
 
+    @pytest.mark.jingu_only(reason="the reference does not look at the id")
+    def test_mute_before_an_id_that_is_none(self, api, stage):
+        api.info(stage.anna.uid, 1, send_ban=1)
+        assert stage.anna.say("a@b", channel_type=2).reason == MUTED
+
     def test_a_bad_payload_before_the_ban(self, stage):
         stage.set(ban=1)
         assert tampered(stage.anna, stage.group, 2) == BAD_PAYLOAD
@@ -156,6 +162,40 @@ class TestWhatComesFirstWins:
         stranger = login(name("stranger"))
         api.edit_list("whitelist_add", stage.group, stranger.uid)
         assert stage.say(stranger).reason == NOT_SUBSCRIBED
+
+
+class TestWhatIsNoMessage:
+    """Reason 9: nothing of it is stored or heard, and the next one is taken."""
+
+    def refuse(self, api, anna, bob, packet):
+        anna.write(packet)
+        refused = anna.sendack(packet)
+        assert (refused.reason, refused.message_seq) == (BAD_PAYLOAD, 0)
+        assert anna.tell(bob.uid, b"end").message_seq == 1
+        assert bob.receive().plain == b"end"
+        assert [message["plain"] for message in api.history(bob.uid, anna.uid)] == [b"end"]
+
+    @pytest.mark.parametrize("size", [5, 5000])  # of the larger one the key is made in another way
+    @pytest.mark.parametrize("key", ["0" * 32, "short", ""])
+    def test_whose_key_is_wrong(self, api, cast, size, key):
+        self.refuse(api, cast.anna, cast.bob, cast.anna.prepare(cast.bob.uid, b"x" * size, message_key=key))
+
+    @pytest.mark.jingu_only(reason="the reference does not answer it")
+    @pytest.mark.parametrize("size", [5, 5000])
+    def test_that_cannot_be_decrypted(self, api, cast, size):
+        packet = cast.anna.prepare(cast.bob.uid)
+        packet.payload = b"!" * size
+        packet.message_key = cast.anna.cipherer.message_key(send_sign(packet))
+        self.refuse(api, cast.anna, cast.bob, packet)
+
+    @pytest.mark.jingu_only(reason="the reference stores it")
+    @pytest.mark.parametrize("value", ["n" * 513, "\udcff"], ids=["too long", "no text"])
+    @pytest.mark.parametrize("field, setting", [("client_msg_no", 0), ("topic", SETTING_TOPIC), ("stream_no", SETTING_STREAM)])
+    def test_with_a_name_in_it_that_is_none(self, api, login, name, field, setting, value):
+        anna, bob = login(name("anna"), version=4), login(name("bob"))
+        packet = anna.prepare(bob.uid, setting=setting, **{field: value})
+        self.refuse(api, anna, bob, packet)
+        assert anna.say(bob.uid, setting=setting, **{field: "n" * 512}).reason == 1
 
 
 @pytest.mark.parametrize("obstacle", [dict(ban=1), dict(disband=1)])

@@ -26,6 +26,7 @@ IS_SANITIZED = "asan" in str(BINARY) or "tsan" in str(BINARY)
 HAS_DOOR_FOR_CHARGES = b"faults_refuse_charge" in BINARY.read_bytes()
 TRIES_MAX = 300
 TOLD = 10 * SCALE
+BUSY, CLOSED = 18, None
 KEPT_MAX = 64 << 10  # of a holder: its slabs may have other holes than before
 
 
@@ -268,3 +269,41 @@ def test_whoever_there_is_no_memory_for_is_told_that_the_server_is_busy(world):
 
     eventually(has_seen_both, within=TOLD * 6)
     assert envelope <= {"the server is busy, try again later"} and batch <= {"服务器繁忙！", "发送消息失败！"}
+
+
+@pytest.mark.skipif(IS_SANITIZED and not HAS_DOOR_FOR_CHARGES, reason="no door to refuse memory at")
+def test_a_sender_whom_there_is_no_memory_for_is_told_to_try_again_and_then_has_one_effect(world):
+    """Reason 18 wherever his SEND wants memory: for the channel, for what the first message of two people writes, for the message."""
+    kind = CHARGE if HAS_DOOR_FOR_CHARGES else ALLOC
+    known = world.name("known")
+    world.user("anna").tell(known)
+    told: dict[str, list[int]] = {"new": [], "known": []}
+    rounds = 0
+
+    def everybody_has_been_refused() -> bool:
+        nonlocal rounds
+        rounds += 1
+        for nth in range(1, 10):
+            for which, receiver in ("new", f"{world.name('new')}r{rounds}n{nth}"), ("known", known):
+                ask(which, receiver, nth)
+        return all(BUSY in reasons for reasons in told.values())
+
+    def ask(which: str, receiver: str, nth: int) -> None:
+        anna = world.user("anna")
+        number = f"n{world.number()}"
+        world.faults.arm(kind, nth)
+        try:
+            reason = anna.say(receiver, b"once", client_msg_no=number).reason
+        except (Closed, AssertionError) as failure:
+            assert isinstance(failure, Closed) or ": closed (" in str(failure), failure
+            reason = CLOSED  # there was no room for the connection
+        finally:
+            world.faults.disarm()
+        told[which].append(reason)
+        seqs = {world.user("anna").tell(receiver, b"once", client_msg_no=number).message_seq for _ in range(2)}
+        assert len(seqs) == 1
+        if which == "new":
+            assert [message["plain"] for message in world.api.history(receiver, anna.uid)] == [b"once"]
+
+    eventually(everybody_has_been_refused, within=TOLD * 6)
+    assert {reason for reasons in told.values() for reason in reasons} <= {1, BUSY, CLOSED}

@@ -286,6 +286,28 @@ def test_everything_may_be_done_again(api, cast, name):
     assert not cast.bob.pending(Kind.RECV)
 
 
+def test_what_is_known_of_many_senders_is_forgotten_with_each_change(api, cast, login, name):
+    place, _ = place_of(api, cast, name, 2)
+    people = [cast.anna, cast.bob, *(login(name(f"member{i}")) for i in range(3))]
+    api.subscribe(place, *(one.uid for one in people))
+
+    def reasons():
+        return [one.say(place, b"x", 2, flags=Flag.NO_PERSIST).reason for one in people]
+
+    def all_but(index, reason):
+        return [reason if i == index else 1 for i in range(len(people))]
+
+    for index, one in enumerate(people):
+        assert reasons() == all_but(None, 1)
+        api.edit_list("blacklist_add", place, one.uid)
+        assert reasons() == all_but(index, DENIED)
+        api.edit_list("blacklist_remove", place, one.uid)
+        assert reasons() == all_but(None, 1)
+        api.unsubscribe(place, one.uid)
+        assert reasons() == all_but(index, NOT_SUBSCRIBED)
+        api.subscribe(place, one.uid)
+
+
 # ---- Lists of people that are no channel. --------------------------------------------------------------------------------
 
 

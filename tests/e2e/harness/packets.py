@@ -199,7 +199,8 @@ def frame(kind: int, flags: int, body: bytes) -> bytes:
 
 
 def string(text: str) -> bytes:
-    data = text.encode()
+    """A surrogate from U+DC80 to U+DCFF stands for a byte that is no text."""
+    data = text.encode(errors="surrogateescape")
     if len(data) > STRING_MAX:
         raise ValueError("string longer than the wire can carry")
     return struct.pack(">H", len(data)) + data

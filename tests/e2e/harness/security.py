@@ -52,7 +52,7 @@ class Cipherer:
 
 def send_sign(packet) -> bytes:
     head = f"{packet.client_seq}{packet.client_msg_no}{packet.channel_id}{packet.channel_type}"
-    return head.encode() + packet.payload
+    return head.encode(errors="surrogateescape") + packet.payload
 
 
 def recv_sign(packet) -> bytes:
