@@ -622,7 +622,7 @@ static enum err read_by_channels(struct http_request *request)
     if (request->out.is_full && i > 1) { /* the last one is not whole */
         const size_t wanted = request->buffer->capacity / (i - 1) * count / 8 * 9;
         request->is_in_pieces = wanted > WHOLE_BYTES_MAX;
-        request->read_wanted = request->is_in_pieces ? 0 : wanted;
+        request->read_wanted = request->is_in_pieces ? SYNC_BYTES_FIRST : wanted;
     }
     return err;
 }

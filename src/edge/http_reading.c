@@ -35,31 +35,35 @@ static void reading_comes_home(struct letter *letter, void *receiver);
 
 /* Room for a piece behind the first, which is that of the one before if it fits; what is around it
  * goes on as it was. */
-static bool open_piece(struct http_request *request)
+static bool try_open_piece(struct http_request *request)
 {
-    if (request->buffer->capacity != request->read_size) {
+    request->out = (struct writer){.begin = NULL};
+    request->piece_sent = 0; /* of what was in there */
+    if (request->buffer != NULL && request->buffer->capacity != request->read_size) {
         http_buffer_release(request->buffer);
+        request->buffer = NULL;
+    }
+    if (request->buffer == NULL) {
         request->buffer = http_buffer_acquire(&request->http->answers_budget, request->read_size);
     }
-    request->scratch_size = 0;
     if (request->buffer == NULL) {
-        request->out = (struct writer){.begin = NULL};
-        request->has_failed = true;
-        metric_add(request->http->options.slot, METRIC_HTTP_TOO_MANY, 1);
-        http_piece_comes(request);
         return false;
     }
+    request->room_by_ns = 0; /* the next one may wait as long */
+    request->scratch_size = 0;
     request->out = writer_of(request->buffer->bytes, request->read_size);
     request->json = request->json_before;
     return true;
 }
 
-/* Large answers leave some room to small ones, which tell what has been done. */
+/* Large answers leave some room to small ones, which tell what has been done; those that have begun
+ * have to end. */
 static bool has_room(const struct http_request *request)
 {
     const struct budget *budget = &request->http->answers_budget;
     const size_t size = sizeof(struct http_buffer) + request->read_size;
-    const bool is_large = size > budget->limit_bytes / LARGE_SHARE;
+    const bool is_begun = request->stage == HTTP_ANSWERED;
+    const bool is_large = !is_begun && size > budget->limit_bytes / LARGE_SHARE;
     const uint64_t left = is_large ? budget->limit_bytes / RESERVE_SHARE : 0;
     return budget_available(budget, MEMORY_RANK_DELIVER) >= size + left;
 }
@@ -79,21 +83,33 @@ static void wait_for_room(struct http_request *request)
     }
 }
 
-static bool open_out(struct http_request *request)
+static bool try_open_whole(struct http_request *request)
 {
-    if (request->stage == HTTP_ANSWERED) {
-        return open_piece(request);
-    }
     /* What did not suffice goes first: two that wait for each other's would wait for ever, and so
      * would one for its own. */
     http_buffer_release(request->buffer);
     request->buffer = NULL;
     request->out = (struct writer){.begin = NULL};
-    const bool is_open = has_room(request) && http_out_try_open(request, request->read_size);
+    return has_room(request) && http_out_try_open(request, request->read_size);
+}
+
+static bool open_out(struct http_request *request)
+{
+    const bool is_open =
+        request->stage == HTTP_ANSWERED ? try_open_piece(request) : try_open_whole(request);
     if (!is_open) {
         wait_for_room(request);
     }
     return is_open;
+}
+
+/* Nobody takes what was sent for the whole: the connection is closed. */
+static void break_off(struct http_request *request, enum err why)
+{
+    LOG_WARN("http_answer_broken_off", F_STR("path", request->route->path), F_ERR(why));
+    request->has_failed = true;
+    request->piece_sent = writer_size(&request->out);
+    http_piece_comes(request);
 }
 
 /* The buffer is acquired only now, so that those who wait hold none. */
@@ -130,6 +146,11 @@ static void ask_waiting(struct http *http)
 
 static void give_up(struct http_request *request)
 {
+    if (request->stage == HTTP_ANSWERED) { /* and the first pieces are sent */
+        metric_add(request->http->options.slot, METRIC_HTTP_TOO_MANY, 1);
+        break_off(request, ERR_BUDGET);
+        return;
+    }
     if (request->is_read_slow) {
         request->http->is_slow_busy = false;
     }
@@ -171,7 +192,11 @@ static void read_again(struct http_request *request)
     const uint64_t answer_bytes_max = request->http->options.limits.answer_bytes_max;
     const size_t size = request->buffer->capacity;
     uint64_t grown = size * GROWTH;
-    if (request->read_wanted > 0) {
+    if (request->is_in_pieces && !request->is_listing) {
+        /* The room that was for all of it is not kept for the list alone. */
+        request->is_listing = true;
+        grown = request->read_wanted;
+    } else if (request->read_wanted > 0) {
         grown = request->read_wanted > size * GROWTH_MIN ? request->read_wanted : size * GROWTH_MIN;
     }
     request->read_size = (size_t)(grown < answer_bytes_max ? grown : answer_bytes_max);
@@ -209,13 +234,11 @@ static void end_piece(struct http_request *request)
         read_again(request);
         return;
     }
-    take_piece(request);
     if (request->read_result != ERR_OK) {
-        LOG_WARN("http_answer_broken_off", F_STR("path", request->route->path),
-                 F_ERR(request->read_result));
-        request->has_failed = true;
-        request->piece_sent = writer_size(&request->out);
+        break_off(request, request->read_result);
+        return;
     }
+    take_piece(request);
     http_piece_comes(request);
 }
 

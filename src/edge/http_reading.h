@@ -14,11 +14,12 @@
  * `json` and the options in `http`, and nothing else.
  *
  * An answer that would be large is sent in pieces, so that it costs the memory of one: the
- * function, when it sees that, sets `is_in_pieces`, and is read again until all that it wants to
- * know is in scratch memory; that is kept. Then another function writes one piece after the other,
- * each when the client has taken the one before. A piece that becomes full is read again with more
- * room, so the function takes notice of what it has told only at its end. A fault behind the first
- * piece breaks the connection off.
+ * function, when it sees that, sets `is_in_pieces`, and `read_wanted` to the room for a list alone,
+ * and is read again until all that it wants to know is in scratch memory; that is kept. Then
+ * another function writes one piece after the other, each when the client has taken the one before.
+ * A piece that becomes full is read again with more room, so the function takes notice of what it
+ * has told only at its end. A piece without room waits for it as long as a whole answer would. A
+ * fault behind the first piece breaks the connection off.
  *
  *   ERR_OK      `out` is the answer.
  *   ERR_FULL    more room is wanted; also understood when `out` is full.

@@ -121,6 +121,7 @@ struct http_request {
     /* An answer in pieces: see http_reading.h. */
     http_read_fn *read_piece;     /* NULL: the answer is one */
     bool is_in_pieces;            /* set by the first reading: what it has listed is kept */
+    bool is_listing;              /* it is read for the list alone, in room for that */
     bool has_more;                /* set by each piece: there is another behind it */
     bool has_failed;              /* the next piece could not be read */
     size_t piece_sent;            /* of what is in `out` */

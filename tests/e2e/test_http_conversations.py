@@ -348,6 +348,35 @@ class TestMoreThanAreTold:
 
 
 @pytest.mark.jingu_only(reason="a bound of the memory")
+class TestAListOfLargeMessages:
+    """A piece may take most of the room that there is for answers, so one waits for another's."""
+
+    CHANNELS = [{"channel_id": f"peer{number}", "channel_type": PERSON} for number in range(6)]
+
+    @pytest.fixture
+    def large(self, start_server):
+        server = start_server(memory="128M")
+        for number, channel in enumerate(self.CHANNELS):
+            for _ in range(2):
+                Api(server).send(b"x" * (300_000 if number == 3 else 120_000), channel["channel_id"], PERSON, from_uid="me")
+        return server
+
+    def sync(self, server):
+        return Api(server).post("/conversation/sync", {"uid": "me", "msg_count": 2})
+
+    def sync_by_channels(self, server):
+        return Api(server).post("/conversation/syncByChannels", {"uid": "me", "msg_count": 2, "channels": self.CHANNELS})
+
+    def test_it_is_told_whole_to_many_at_once(self, large):
+        with ThreadPoolExecutor(6) as pool:
+            answers = list(pool.map(lambda ask: ask(large), [self.sync, self.sync_by_channels] * 3))
+        for answer in answers:
+            told = {item["channel_id"]: len(item["recents"]) for item in answer.bare()}
+            assert told == {channel["channel_id"]: 2 for channel in self.CHANNELS}
+        assert Api(large).get("/health").status == 200
+
+
+@pytest.mark.jingu_only(reason="a bound of the memory")
 class TestALongList:
     """It is sent in pieces, and costs the memory of one."""
 
