@@ -4,6 +4,8 @@
 #include "edge/webhook.h"
 #include "telemetry/logger.h"
 
+#include <string.h>
+
 #define LOOK_NS       30000000000u /* how often old events are looked for */
 #define COUNT_AT_ONCE 4096u
 #define DROP_AT_ONCE  256u /* of one lane, before the others are looked at again */
@@ -119,56 +121,98 @@ static bool oldest_visit(void *context, const struct outbox_key *key, const stru
         return false;
     }
     drop(trimmer, key, outbox_cost(row_bytes), METRIC_WEBHOOK_DROPPED);
-    trimmer->head = *key;
+    if (trimmer->result == ERR_OK) {
+        trimmer->heads[trimmer->lane] = *key;
+        pass_key(&trimmer->heads[trimmer->lane]);
+    }
     return true;
 }
+
+struct head {
+    struct outbox_trimmer *trimmer;
+    uint32_t lane;
+};
 
 static bool head_visit(void *context, const struct outbox_key *key, const struct outbox_row *row,
                        size_t row_bytes)
 {
     (void)row;
     (void)row_bytes;
-    struct outbox_trimmer *trimmer = context;
-    if (!trimmer->has_head || key->id < trimmer->head.id) {
-        trimmer->head = *key;
-        trimmer->has_head = true;
+    const struct head *head = context;
+    struct outbox_trimmer *trimmer = head->trimmer;
+    trimmer->heads[head->lane] = *key;
+    if (!trimmer->has_oldest || key->id < trimmer->oldest.id) {
+        trimmer->oldest = *key;
+        trimmer->lane = head->lane;
+        trimmer->has_oldest = true;
     }
     return false;
 }
 
-/* Visits a lane from the first event on that is not on its way. A damaged one ends it; its lane
- * drops it. */
-static void visit_lane(struct outbox_trimmer *trimmer, const struct outbox_key *from,
-                       uint32_t count_max, store_outbox_fn *visit)
+static bool is_below(const struct outbox_key *a, const struct outbox_key *b)
 {
-    const struct outbox_range range = {
-        .from = *from, .count_max = count_max, .visit = visit, .context = trimmer};
-    const enum err err = store_read_outbox(trimmer->webhook->options.store, &range, NULL);
+    return a->id != b->id ? a->id < b->id : a->part < b->part;
+}
+
+/* The first event of a lane that may be dropped: none before is left, or it is on its way. */
+static struct outbox_key first_of(const struct outbox_trimmer *trimmer, struct outbox_key lane,
+                                  uint32_t index)
+{
+    const struct outbox_key sent = webhook_sent_below(trimmer->webhook, lane.queue, lane.lane);
+    const struct outbox_key *head = &trimmer->heads[index];
+    return head->queue == lane.queue && is_below(&sent, head) ? *head : sent;
+}
+
+/* Visits a lane from there on. A damaged event ends it; its lane drops it. */
+static void visit_lane(struct outbox_trimmer *trimmer, const struct outbox_range *range)
+{
+    const enum err err = store_read_outbox(trimmer->webhook->options.store, range, NULL);
     if (err != ERR_CORRUPT && trimmer->result == ERR_OK) {
         trimmer->result = err;
     }
 }
 
-static void visit_all(struct outbox_trimmer *trimmer, uint32_t count_max, store_outbox_fn *visit)
+/* The heads of all lanes, or what has expired in them. */
+static void visit_all(struct outbox_trimmer *trimmer, bool is_for_heads)
 {
+    uint32_t index = 0;
     for (size_t i = 0; i < COUNT_OF(places); i++) {
-        for (uint8_t lane = 0; lane < places[i].lanes; lane++) {
-            const struct outbox_key from =
-                webhook_sent_below(trimmer->webhook, places[i].queue, lane);
-            visit_lane(trimmer, &from, count_max, visit);
+        for (uint8_t lane = 0; lane < places[i].lanes; lane++, index++) {
+            struct head head = {.trimmer = trimmer, .lane = index};
+            const struct outbox_key key = {.queue = places[i].queue, .lane = lane};
+            const struct outbox_range range = {
+                .from = first_of(trimmer, key, index),
+                .count_max = is_for_heads ? 1 : TRIMMER_EVENTS_MAX,
+                .visit = is_for_heads ? head_visit : expired_visit,
+                .context = is_for_heads ? (void *)&head : trimmer,
+            };
+            visit_lane(trimmer, &range);
         }
     }
+    ASSERT(index <= TRIMMER_LANES_MAX);
 }
 
-/* The oldest events of all lanes, some of one lane at a time; so they are the oldest but for a few.
- * What this entry drops already is still on the disk: a lane is left where that ended. */
+/* Some of the lane that has the oldest; false: it has none that can be dropped. */
+static bool drop_some(struct outbox_trimmer *trimmer)
+{
+    const uint32_t before = trimmer->events_count;
+    trimmer->has_oldest = false;
+    visit_all(trimmer, true);
+    if (trimmer->has_oldest && !is_full(trimmer)) {
+        const struct outbox_range range = {.from = trimmer->oldest,
+                                           .count_max = DROP_AT_ONCE,
+                                           .visit = oldest_visit,
+                                           .context = trimmer};
+        visit_lane(trimmer, &range);
+    }
+    return trimmer->events_count > before;
+}
+
+/* The oldest events of all lanes, but for a few. What this entry drops already is still on the
+ * disk: the heads are behind it. */
 static void drop_oldest(struct outbox_trimmer *trimmer)
 {
-    trimmer->has_head = false;
-    visit_all(trimmer, 1, head_visit);
-    if (trimmer->has_head && !is_full(trimmer)) {
-        const struct outbox_key from = trimmer->head;
-        visit_lane(trimmer, &from, DROP_AT_ONCE, oldest_visit);
+    while (trimmer->bytes_left > 0 && !is_full(trimmer) && drop_some(trimmer)) {
     }
 }
 
@@ -212,7 +256,8 @@ uint64_t outbox_trimmer_run(struct outbox_trimmer *trimmer)
     if (trimmer->bytes_left > 0) {
         drop_oldest(trimmer);
     } else {
-        visit_all(trimmer, TRIMMER_EVENTS_MAX, expired_visit);
+        memset(trimmer->heads, 0, sizeof(trimmer->heads));
+        visit_all(trimmer, false);
         trimmer->look_at_ns = now_ns + LOOK_NS;
     }
     if (trimmer->result != ERR_OK) {

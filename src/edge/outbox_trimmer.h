@@ -5,6 +5,11 @@
  * dropped, dead letters included, and counted; once in a while those that are older
  * than `age_ms_max`. What is on its way to the back end at the moment is spared.
  *
+ * What was dropped leaves its marks at the beginning of a lane until RocksDB merges them away, and
+ * whoever reads the lane from there passes them all. So it is remembered how far each lane has been
+ * dropped; an event that comes in below that later (a dead letter may) waits for the next look at
+ * the age.
+ *
  * The thread of the webhooks only.
  */
 #pragma once
@@ -15,16 +20,21 @@ struct webhook;
 
 #define TRIMMER_EVENTS_MAX 2048u /* dropped by one commit */
 
+/* All lanes of all queues. */
+#define TRIMMER_LANES_MAX (OUTBOX_LANES_MAX + 2 * OUTBOX_QUEUES_END)
+
 /* Private to outbox_trimmer.c. */
 struct outbox_trimmer {
     struct webhook *webhook;
     uint64_t bytes_max;
     uint64_t look_at_ns; /* for what has become too old */
     struct outbox_writer writer;
-    uint64_t bytes_left;   /* while it works: what is left to drop */
-    uint32_t events_count; /* in the entry */
-    struct outbox_key head;
-    bool has_head;
+    uint64_t bytes_left;                        /* while it works: what is left to drop */
+    uint32_t events_count;                      /* in the entry */
+    struct outbox_key heads[TRIMMER_LANES_MAX]; /* nothing is left below, as far as is known */
+    uint32_t lane;                              /* which has the oldest, of all */
+    struct outbox_key oldest;                   /* and that one */
+    bool has_oldest;
     enum err result;
 };
 
