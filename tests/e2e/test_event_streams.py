@@ -1,11 +1,13 @@
 """Event streams (HTTP API 11): what a back end tells about a message after it was sent, as AI answers are told."""
 
 import base64
+import itertools
 import json
 import os
 import re
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -581,20 +583,28 @@ class TestLimits:
     def test_more_open_streams_than_there_is_memory_for_are_refused(self, start_server, name):
         server = start_server(memory="96M")
         api = Api(server)
-        streams = []
-        while True:
-            stream = Stream(api, name("group"), no=f"{len(streams)}-" + "n" * 400)
-            reply = stream.call("stream.delta", text("x"))
-            if reply.status != 200:
-                break
-            streams.append(stream)
-            assert len(streams) < 20_000
-        reply.refused("the server is busy, try again later")
+        streams, refused, names = [], [], itertools.count()
+
+        def open_more(_):
+            own = Api(server)
+            while not refused:
+                stream = Stream(own, name("group"), no=f"{next(names)}-" + "n" * 400)
+                reply = stream.call("stream.delta", text("x"))
+                if reply.status == 200:
+                    streams.append(stream)
+                else:
+                    refused.append(reply)
+                assert len(streams) < 20_000
+
+        with ThreadPoolExecutor(8) as pool:  # soon: one that is silent for ten seconds may be forgotten for a new one
+            list(pool.map(open_more, range(8)))
+        for reply in refused:
+            reply.refused("the server is busy, try again later")
         assert len(streams) > 20 * SHARDS  # the first shard that is full ends it, and chance fills them unevenly
-        streams[0].say(" goes on")
+        streams[-2].say(" goes on")
         streams[-1].tell("stream.close")
         assert streams[0].sync() and streams[-1].events()[0]["payload"] == {"kind": "text", "text": "x"}
-        assert numbers(api, "jingu_stream_events_total")["full"] == 1
+        assert numbers(api, "jingu_stream_events_total")["full"] == len(refused)
         assert api.send(b"chat goes on", "g", 2)["message_id"]
 
     def test_who_reads_slowly_loses_deltas_and_finds_the_whole_later(self, clear_server, login, name):
