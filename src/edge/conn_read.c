@@ -2,6 +2,7 @@
 #include "base/assert.h"
 #include "edge/conn.h"
 #include "edge/edge.h"
+#include "edge/gate.h"
 #include "edge/inflow.h"
 #include "edge/rpc.h"
 #include "edge/wk.h"
@@ -409,6 +410,9 @@ void conn_finish_login(struct edge *edge, struct conn *conn)
     ASSERT(conn->state == CONN_LOGGING_IN);
     ASSERT(conn->is_login_decided);
     conn->is_login_decided = false;
+    if (gate_login_has_failed(edge, conn)) {
+        return;
+    }
     struct inflow in = inflow_held(conn);
     const struct bytes stream = {.data = in.area, .size = in.stream_size};
     const size_t size = conn->dialect == DIALECT_JSONRPC ? rpc_finish_login(edge, conn, stream)

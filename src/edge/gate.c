@@ -46,11 +46,21 @@ enum flow gate_login(struct edge *edge, struct conn *conn, const struct gate_log
     conn->device_flag = login->device_flag;
     conn_enter(edge, conn, CONN_LOGGING_IN);
     if (session_login(edge->chat, &conn->session, &request) != ERR_OK) {
-        /* Not a refusal: a client told "no" would not come back (semantics 1.4). */
+        metric_add(edge->shard->metrics, METRIC_LOGINS_FAILED, 1);
         conn_doom(edge, conn, CAUSE_MEMORY);
         return FLOW_STOP;
     }
     return FLOW_HOLD;
+}
+
+bool gate_login_has_failed(struct edge *edge, struct conn *conn)
+{
+    if (conn->login_reason != CHAT_REASON_SYSTEM_ERROR && conn->login_reason != CHAT_REASON_BUSY) {
+        return false;
+    }
+    metric_add(edge->shard->metrics, METRIC_LOGINS_FAILED, 1);
+    conn_doom(edge, conn, CAUSE_SYSTEM);
+    return true;
 }
 
 static void sent_comes_home(struct letter *letter, void *receiver)
@@ -184,15 +194,6 @@ uint64_t gate_refusal_id(struct edge *edge, struct bytes channel_id, uint8_t cha
     return chat_passing_id(edge->chat, slot_of_channel(name));
 }
 
-static enum metric refusal_metric(enum chat_reason reason)
-{
-    if (reason == CHAT_REASON_BAN) {
-        return METRIC_LOGINS_BANNED;
-    }
-    const bool is_ours = reason == CHAT_REASON_SYSTEM_ERROR || reason == CHAT_REASON_BUSY;
-    return is_ours ? METRIC_LOGINS_FAILED : METRIC_LOGINS_DENIED;
-}
-
 int64_t gate_time_diff(const struct edge *edge, int64_t client_timestamp_ms)
 {
     return (int64_t)(edge->shard->wall_ms - (uint64_t)client_timestamp_ms);
@@ -204,7 +205,9 @@ void gate_logged_in(struct edge *edge, struct conn *conn, bool is_granted)
         return;
     }
     if (!is_granted) {
-        metric_add(edge->shard->metrics, refusal_metric((enum chat_reason)conn->login_reason), 1);
+        const bool is_banned = conn->login_reason == CHAT_REASON_BAN;
+        metric_add(edge->shard->metrics, is_banned ? METRIC_LOGINS_BANNED : METRIC_LOGINS_DENIED,
+                   1);
         conn_close_gently(edge, conn, CAUSE_DENIED);
         return;
     }

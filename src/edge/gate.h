@@ -28,6 +28,10 @@ enum flow gate_route(struct edge *edge, struct conn *conn, struct bytes uid);
  * decided (conn_finish_login). FLOW_STOP: no room. */
 enum flow gate_login(struct edge *edge, struct conn *conn, const struct gate_login *login);
 
+/* Could it not be decided, for want of something of ours? Then the connection is closed without an
+ * answer: a client that is told "no" would not come back (semantics 1.4). */
+bool gate_login_has_failed(struct edge *edge, struct conn *conn);
+
 /* A SEND of either dialect, its payload not yet in place. */
 struct gate_send {
     uint8_t flags;

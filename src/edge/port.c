@@ -19,12 +19,7 @@ static void port_on_login(struct chat *chat, struct session *session, enum chat_
     if (conn->is_consuming || conn->state != CONN_LOGGING_IN) {
         return; /* decided at once: answered when what was read is put away */
     }
-    struct edge *edge = edge_of_chat(chat);
-    if (reason == CHAT_REASON_SYSTEM_ERROR || reason == CHAT_REASON_BUSY) {
-        conn_doom(edge, conn, CAUSE_SYSTEM); /* "no" would keep the client away (semantics 1.4) */
-        return;
-    }
-    conn_finish_login(edge, conn);
+    conn_finish_login(edge_of_chat(chat), conn);
 }
 
 static bool write_recv(struct edge *edge, struct conn *conn, const struct push *push)

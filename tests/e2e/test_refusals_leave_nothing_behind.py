@@ -9,15 +9,17 @@ Charges to budgets are swept in builds that have a door for it, which are those 
 import base64
 import os
 import pathlib
+import re
 
 import pytest
 
 from harness.api import Api
 from harness.client import Client
 from harness.faults import ACCEPT, ALLOC, CHARGE, EPOLL, SYNC, WRITE, Faults
+from harness.json_client import JsonClient
 from harness.packets import Kind
 from harness.server import BINARY
-from harness.streams import Closed, TcpStream, WebSocketStream
+from harness.streams import TEXT, Closed, TcpStream, WebSocketStream
 from harness.waiting import SCALE, eventually
 
 pytestmark = [pytest.mark.jingu_only(reason="the faults are made for Jingu")]
@@ -307,3 +309,52 @@ def test_a_sender_whom_there_is_no_memory_for_is_told_to_try_again_and_then_has_
 
     eventually(everybody_has_been_refused, within=TOLD * 6)
     assert {reason for reasons in told.values() for reason in reasons} <= {1, BUSY, CLOSED}
+
+
+def connect(world, uid):
+    client = Client(TcpStream(world.server.tcp_port), uid)
+    client.write(client.connect_packet())
+    reason = client.expect(Kind.CONNACK, TOLD).reason
+    client.close()
+    return reason
+
+
+def connect_by_json(world, uid):
+    client = JsonClient(WebSocketStream(world.server.ws_port, opcode=TEXT), uid)
+    answer = client.request("connect", {"uid": uid, "deviceId": uid, "deviceFlag": 1})
+    client.close()
+    return answer["result"]["reasonCode"] if "result" in answer else answer["error"]
+
+
+@pytest.mark.skipif(IS_SANITIZED and not HAS_DOOR_FOR_CHARGES, reason="no door to refuse memory at")
+@pytest.mark.parametrize("dialect", [connect, connect_by_json])
+def test_a_login_that_there_is_no_memory_for_is_closed_and_not_told_no(world, dialect):
+    """A "no" would keep clients away for good (semantics 1.4); who is closed comes again."""
+    kind = CHARGE if HAS_DOOR_FOR_CHARGES else ALLOC
+    closed = 0
+
+    def is_let_in(nth: int) -> bool:
+        world.faults.arm(kind, nth)
+        try:
+            reason = dialect(world, f"{world.name('guest')}n{world.number()}")
+        except (Closed, OSError):
+            return False
+        except AssertionError as failure:
+            if ": closed (" not in str(failure):
+                raise
+            return False
+        finally:
+            world.faults.disarm()
+        assert reason == 1
+        return True
+
+    def failed() -> int:
+        return int(re.search(r'^jingu_logins_total\{result="failed"\} (\d+)', world.api.get("/metrics").text, re.MULTILINE)[1])
+
+    def one_has_failed() -> bool:
+        nonlocal closed
+        closed += sum(not is_let_in(nth) for nth in range(1, 16))
+        return failed() > 0
+
+    eventually(one_has_failed, within=TOLD * 6)
+    assert failed() <= closed
