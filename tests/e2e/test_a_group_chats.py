@@ -57,6 +57,27 @@ def test_who_leaves_hears_no_more_and_may_not_speak(api, login, name):
     assert bob.say(group, b"hey", 2).reason == 3
 
 
+@pytest.mark.parametrize("call", ["subscriber_remove_all", "subscriber_add", "channel"])
+def test_who_is_not_on_the_new_list_hears_no_more(api, login, name, call):
+    group, (anna, bob) = group_of(api, login, name, "anna", "bob")
+    carl = login(name("carl"))
+    anna.tell(group, b"while member", 2)
+    assert bob.receive().plain == b"while member"
+    if call == "subscriber_remove_all":
+        api.post("/channel/subscriber_remove_all", {"channel_id": group, "channel_type": 2}).ok()
+    elif call == "subscriber_add":
+        api.subscribe(group, carl.uid, reset=1)
+    else:
+        api.channel(group, subscribers=[carl.uid], reset=1)
+    api.send(b"behind the back", group)
+    for former in (anna, bob):
+        api.send(b"sorry", former.uid, 1)
+        assert former.receive().plain == b"sorry"
+        assert former.say(group, b"hey", 2).reason == 3
+    if call != "subscriber_remove_all":
+        assert carl.receive().plain == b"behind the back"
+
+
 def test_a_denied_member_keeps_hearing(api, login, name):
     group, (anna, bob) = group_of(api, login, name, "anna", "bob")
     api.edit_list("blacklist_add", group, bob.uid)

@@ -55,6 +55,15 @@ def test_a_banned_user(server, api, open_client, name):
     assert_refused(open_client(name("anna")), BAN)
 
 
+def test_a_banned_user_with_a_wrong_token_is_told_of_the_token(token_server, open_client, name):
+    """The token is asked for first, so that nobody learns from outside who is banned."""
+    api = Api(token_server)
+    api.token(name("anna"), "secret")
+    api.info(name("anna"), 1, ban=1)
+    assert_refused(open_client(name("anna"), token_server, token="wrong"), AUTH_FAIL)
+    assert_refused(open_client(name("anna"), token_server, token="secret"), BAN)
+
+
 def test_a_banned_user_comes_back_after_the_ban(api, open_client, login, name):
     api.info(name("anna"), 1, ban=1)
     api.info(name("anna"), 1, ban=0)

@@ -13,6 +13,7 @@ from harness.waiting import SOON, eventually
 pytestmark = [pytest.mark.jingu_only(reason="the faults are made for Jingu")]
 
 LONG = SOON * 4
+SYSTEM_ERROR = 15
 GROUP = {"channel_id": "group", "channel_type": 2}
 PERSON = {"channel_id": "bob", "channel_type": 1}
 LANE = {"channel_id": "group", "channel_type": 2, "client_msg_no": "lane"}
@@ -158,3 +159,17 @@ def test_what_cannot_be_written(failing, kind):
     for path, given, _ in WRITINGS:
         eventually(lambda: is_done(api.post(path, given)), within=LONG)
     api.post("/backup", {"name": "b"}).ok()
+
+
+@pytest.mark.parametrize("kind", [pytest.param(WRITE, id="write"), pytest.param(SYNC, id="sync")])
+def test_a_message_that_cannot_be_written_is_refused_and_has_one_effect_when_it_is_sent_again(failing, login, kind):
+    anna = login("anna", failing)
+    anna.tell("bob", b"before")
+
+    failing.faults.arm_lasting(kind)
+    refused = anna.say("bob", b"once", client_msg_no="once")
+    assert (refused.reason, refused.message_seq) == (SYSTEM_ERROR, 0)
+    assert failing.faults.disarm()
+
+    eventually(lambda: anna.say("bob", b"once", client_msg_no="once").reason == 1, within=LONG)
+    assert [message["plain"] for message in Api(failing).history("bob", "anna")][-2:] == [b"before", b"once"]

@@ -3,6 +3,7 @@
 import pytest
 
 from harness.api import Api
+from harness.packets import Kind
 from harness.receiver import uids_of
 
 TEMPORARY = 8
@@ -35,6 +36,21 @@ def test_each_message_goes_to_the_list_of_its_time(api, login, name):
     assert heard(anna) == [b"one", b"passing"]
     assert heard(bob) == [b"one", b"passing", b"two"]
     assert heard(carl) == [b"two"]
+
+
+@pytest.mark.jingu_only(reason="the reference answers before it has looked")
+@pytest.mark.parametrize("flags, reason", [({"ban": 1}, 19), ({"disband": 1}, 24)])
+def test_its_flags_silence_it(api, login, name, flags, reason):
+    anna = login(name("anna"))
+    lend(api, name("t"), anna.uid).ok()
+    message = {"channel_id": name("t"), "channel_type": TEMPORARY, "payload": "eA=="}
+    api.info(name("t"), TEMPORARY, **flags)
+    assert api.post("/message/send", message).body == {"status": reason}
+    api.info(name("t"), TEMPORARY)
+    api.post("/message/send", message).ok()
+    assert anna.receive().plain == b"x"
+    anna.ping()
+    assert not anna.pending(Kind.RECV)
 
 
 @pytest.mark.jingu_only(reason="metrics of ours")

@@ -7,6 +7,7 @@ import zlib
 
 import pytest
 
+from harness.api import Api
 from harness.packets import Kind
 from harness.waiting import eventually
 
@@ -27,6 +28,13 @@ def place_of(api, cast, name, channel_type):
         return cast.bob.uid, f"{cast.anna.uid}@{cast.bob.uid}"
     place = api.group(name("place"), cast.anna.uid, cast.bob.uid, channel_type=channel_type)
     return place, place
+
+
+def fnv1a64(text: str) -> int:
+    value = 0xCBF29CE484222325
+    for byte in text.encode():
+        value = (value ^ byte) * 0x100000001B3 & (1 << 64) - 1
+    return value
 
 
 def rows(api, uid):
@@ -245,6 +253,29 @@ def test_who_is_pardoned_has_the_conversation_from_then_on_and_a_person_gives_no
     assert rows(api, cast.bob.uid) == [(place, 2)]
 
 
+def test_who_is_pardoned_and_has_a_conversation_keeps_what_is_unread(api, cast, name):
+    place, _ = place_of(api, cast, name, 2)
+    cast.anna.tell(place, b"x", 2)
+    api.edit_list("blacklist_remove", place, cast.bob.uid)
+    assert eventually(lambda: api.conversation(cast.bob.uid, place))["unread"] == 1
+
+
+def test_where_allow_lists_of_persons_are_enforced_no_message_makes_a_conversation(strict_server, login, name):
+    strict = Api(strict_server)
+    anna, bob = login(name("anna"), strict_server), login(name("bob"), strict_server)
+    strict.edit_list("whitelist_set", bob.uid, anna.uid, channel_type=1)
+    anna.tell(bob.uid, b"x")
+    assert bob.receive().plain == b"x"
+    assert rows(strict, anna.uid) == rows(strict, bob.uid) == []
+
+
+@pytest.mark.parametrize("which, makes", [("whitelist_add", True), ("whitelist_set", False)])
+def test_who_is_added_to_a_persons_allow_list_has_the_conversation_and_whose_list_it_is_has_none(api, cast, which, makes):
+    api.edit_list(which, cast.bob.uid, cast.anna.uid, channel_type=1)
+    assert [channel_type for _, channel_type in rows(api, cast.anna.uid)] == [1] * makes
+    assert rows(api, cast.bob.uid) == []
+
+
 # ---- Names. --------------------------------------------------------------------------------------------------------------
 
 
@@ -271,6 +302,17 @@ def test_the_same_people_are_the_same_list_in_whatever_order(api, cast):
         api.send(b"x", subscribers=order, header={"sync_once": 1})
     told = [cast.bob.receive() for _ in range(3)]
     assert [message.message_seq for message in told] == [1, 2, 3]
-    assert len({message.channel_id for message in told}) == 1
+    assert {message.channel_id for message in told} == {str(fnv1a64(",".join(sorted(people))))}
+    api.send(b"x", subscribers=people[:2], header={"sync_once": 1})
+    other = cast.bob.receive()
+    assert (other.message_seq, other.channel_id) == (1, str(fnv1a64(",".join(sorted(people[:2]))))), "others have another one"
     for uid in people:
         assert rows(api, uid) == []
+
+
+@pytest.mark.parametrize("no_persist", [0, 1])
+def test_who_is_named_twice_hears_once(api, cast, no_persist):
+    api.send(b"x", subscribers=[cast.bob.uid, cast.anna.uid, cast.bob.uid], header={"sync_once": 1, "no_persist": no_persist})
+    assert cast.bob.receive().plain == b"x"
+    cast.bob.ping()
+    assert not cast.bob.pending(Kind.RECV)

@@ -47,6 +47,17 @@ def test_a_visitor_and_staff_share_the_visitors_channel(api, cast):
     assert cast.bob.say(visitor.uid, b"me too", 10).reason == NOT_SUBSCRIBED
 
 
+@pytest.mark.parametrize("channel_type", [3, 10])
+def test_a_visitor_who_is_on_the_list_as_well_hears_once(api, cast, name, channel_type):
+    visitor, staff = cast.stranger, cast.anna
+    place = f"{visitor.uid}|{name('shop')}" if channel_type == 3 else visitor.uid
+    api.group(place, staff.uid, visitor.uid, channel_type=channel_type)
+    staff.tell(place, b"how can I help?", channel_type)
+    assert visitor.receive().plain == b"how can I help?"
+    visitor.ping()
+    assert not visitor.pending(Kind.RECV)
+
+
 def test_a_user_and_an_agent_talk(api, cast):
     user, agent = cast.anna, cast.bob
     assert user.tell(agent.uid, b"question", 11).message_seq == 1

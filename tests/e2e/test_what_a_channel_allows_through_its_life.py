@@ -52,6 +52,22 @@ def test_a_disbanded_channel_is_silent_for_everybody_and_lives_again_when_it_is_
     assert cast.anna.say(place, b"x", channel_type).reason == 1
 
 
+def test_deleting_a_channel_disbands_it_and_changes_nothing_else(api, cast, name):
+    place, record = place_of(api, cast, name, 2)
+    api.info(record, 2, ban=1)
+    api.post("/channel/delete", {"channel_id": place, "channel_type": 2}).ok()
+    assert cast.anna.say(place, b"x", 2).reason == BANNED, "still"
+    api.info(record, 2, disband=1)
+    assert cast.anna.say(place, b"x", 2).reason == DISBANDED
+
+
+def test_deleting_what_is_not_there_leaves_nothing_behind(api, cast, name):
+    api.post("/channel/delete", {"channel_id": name("place"), "channel_type": 2}).ok()
+    assert cast.anna.say(name("place"), b"x", 2).reason == NOT_SUBSCRIBED
+    api.subscribe(name("place"), cast.anna.uid)
+    assert cast.anna.say(name("place"), b"x", 2).reason == 1
+
+
 def test_no_sender_is_exempt_from_a_ban(api, cast, officer, name):
     place, record = place_of(api, cast, name, 2)
     api.info(record, 2, ban=1)
@@ -141,6 +157,29 @@ def test_even_where_allow_lists_of_persons_are_enforced(strict_server, login, na
     assert anna.say(name("bob")).reason == NOT_ALLOWED
     strict.post("/user/systemuids_remove", {"uids": [name("officer")]}).ok()
     assert anna.say(name("officer")).reason == NOT_ALLOWED
+
+
+def test_the_system_itself_may_be_written_to_whatever_list_is_enforced(strict_server, login, name):
+    strict = Api(strict_server)
+    strict.edit_list("blacklist_add", "____system", name("anna"), channel_type=1)
+    anna = login(name("anna"), strict_server)
+    assert anna.say("____system").reason == 1
+
+
+@pytest.mark.parametrize("end", ["restart", "kill"])
+def test_a_system_account_is_one_after_the_server_went(start_server, login, end):
+    server = start_server()
+    api = Api(server)
+    api.group("group", "bob")
+    api.post("/user/systemuids_add", {"uids": ["officer", "former"]}).ok()
+    api.post("/user/systemuids_remove", {"uids": ["former"]}).ok()
+    if end == "kill":
+        server.kill()
+        server.start()
+    else:
+        server.restart()
+    assert login("officer", server).say("group", channel_type=2).reason == 1
+    assert login("former", server).say("group", channel_type=2).reason == NOT_SUBSCRIBED
 
 
 def test_a_system_account_that_is_none_any_more_has_no_privilege(api, cast, login, name):
