@@ -46,6 +46,14 @@ class TestConnections:
         own = anna.stream.tcp.socket.getsockname()[1]
         assert (seen["ip"], seen["port"]) == (ip, port or own)
 
+    @pytest.mark.parametrize("flag, level, shown", [(0, 0, "App(从)"), (0, 1, "App(主)"), (1, 0, "Web(从)"), (1, 1, "Web(主)"), (2, 0, "PC(从)"),
+                                                    (2, 1, "PC(主)"), (7, 0, "未知(从)"), (7, 1, "未知(主)")])
+    def test_a_device_is_called_by_its_class_and_level(self, token_server, login, name, flag, level, shown):
+        api = Api(token_server)
+        api.token(name("anna"), "t", device_flag=flag, device_level=level)
+        login(name("anna"), token_server, token="t", device_flag=flag)
+        assert [one["device"] for one in page(api, uid=name("anna"))["connections"]] == [shown]
+
     def test_pages_show_each_connection_once_in_order(self, api, login, name):
         people = [login(name(f"p{i}")) for i in range(23)]
         part = people[0].uid[2:]
@@ -215,6 +223,15 @@ class TestAClusterOfOne:
         assert [(one["channel_id"], one["channel_type_format"]) for one in named["data"]] == [("g3", "群组")]
         for node in ("7", "x", "-1", "18446744073709552617"):
             api.get(f"/cluster/nodes/{node}/channels").refused("node not found")
+
+    def test_types_of_channels_have_names(self, api, name):
+        shown = {}
+        for channel_type in range(1, 13):
+            api.info(name(f"t{channel_type}e"), channel_type)
+            page = api.get("/cluster/nodes/1001/channels", channel_id=name(f"t{channel_type}e"), channel_type=channel_type).bare()
+            shown |= {one["channel_type"]: one["channel_type_format"] for one in page["data"]}
+        names = ["个人", "群组", "客服", "社区", "社区话题", "资讯", "数据", "临时", "直播", "访客", "智能体", "智能体群"]
+        assert shown == dict(enumerate(names, 1))
 
     def test_conversations_of_a_user_and_of_all(self, start_server):
         api = Api(start_server())
