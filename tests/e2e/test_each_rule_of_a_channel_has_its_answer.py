@@ -209,6 +209,15 @@ def test_the_first_message_to_customer_service_makes_the_conversation_of_the_vis
     assert api.conversation(visitor.uid, shop)["unread"] == 0
 
 
+def test_the_visitor_of_a_visitors_channel_has_its_conversation_when_he_is_on_its_list(api, cast, name):
+    place, _ = place_of(api, cast, name, 10)
+    cast.anna.tell(place, b"anybody there?", 10)
+    assert eventually(lambda: api.conversation(cast.bob.uid, place))["unread"] == 1
+    assert rows(api, place) == []
+    api.subscribe(place, place, channel_type=10)
+    assert rows(api, place) == [(place, 10)]
+
+
 @pytest.mark.parametrize("channel_type", [9, 11])
 def test_live_channels_and_agents_make_no_conversation_whatever_is_done(api, cast, name, channel_type):
     place, record = place_of(api, cast, name, channel_type)
