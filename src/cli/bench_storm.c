@@ -172,6 +172,8 @@ static void come_back(struct storm *storm)
 static enum err break_loose(struct storm *storm)
 {
     struct bench_engine *engine = &storm->run->engine;
+    uint64_t calm_ends[BENCH_ENDS_COUNT]; /* before the storm nobody should go */
+    memcpy(calm_ends, engine->ends, sizeof(calm_ends));
     enum err err = ERR_OK;
     if (storm->run->options.is_restarting) {
         err = wait_for_end(engine);
@@ -191,11 +193,27 @@ static enum err break_loose(struct storm *storm)
     come_back(storm);
     storm->server_cpu_us = bench_watch_server_cpu_us(&storm->run->watch) - cpu_us;
     storm->is_storming = false;
-    memset(engine->ends, 0, sizeof(engine->ends)); /* they were part of the storm */
+    memcpy(engine->ends, calm_ends, sizeof(engine->ends)); /* the others are part of the storm */
     return ERR_OK;
 }
 
 /* ---- The run. ---- */
+
+/* The server has ended all connections before it was to: there are none left to let go. */
+static bool is_server_gone(const struct storm *storm)
+{
+    return storm->run->engine.online_count == 0 && !storm->run->options.is_restarting;
+}
+
+/* The storm, and the traffic after it. */
+static enum err go_on(struct storm *storm)
+{
+    enum err err = break_loose(storm);
+    if (err == ERR_OK) {
+        err = bench_traffic_pass(&storm->traffic, storm->traffic.rate);
+    }
+    return err;
+}
 
 static void report(struct storm *storm)
 {
@@ -234,10 +252,7 @@ static enum err run(struct storm *storm)
     }
     if (err == ERR_OK) {
         storm->calm_deliveries = traffic->deliveries;
-        err = break_loose(storm);
-    }
-    if (err == ERR_OK) {
-        err = bench_traffic_pass(traffic, traffic->rate);
+        err = is_server_gone(storm) ? ERR_OK : go_on(storm);
     }
     bench_watch_progress_end(&bench->watch);
     bench->watch.deliveries = NULL;

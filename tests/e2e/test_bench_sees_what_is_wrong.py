@@ -13,9 +13,9 @@ import pytest
 
 from harness.faulty_api import (FaultyApi, ages_conversation, doubles_conversation, doubles_message, drops_conversation,
                                 drops_message, misplaces_message, passes_answers, swaps_messages)
-from harness.faulty_proxy import (FaultyProxy, alters_content, alters_message_id, alters_sender, doubles_recv, doubles_sendack,
-                                  drops_recv, drops_sendack, every, misdirects_recv, passes_everything, refuses, swaps_recv,
-                                  swaps_sendack)
+from harness.faulty_proxy import (FaultyProxy, alters_content, alters_message_id, alters_sender, cuts_all_off, cuts_one_off,
+                                  doubles_recv, doubles_sendack, drops_recv, drops_sendack, every, misdirects_recv,
+                                  passes_everything, refuses, swaps_recv, swaps_sendack)
 from harness.packets import Kind, Recv, encode
 from harness.server import BINARY, REFERENCE
 from harness.waiting import SCALE
@@ -284,6 +284,21 @@ def test_a_storm_hides_no_fault(bench, clear_server, fault, key):
     else:
         assert run.status == FAULTS
         assert run.count(key) == proxy.done - held > 0, run.text
+
+
+@pytest.mark.parametrize("fault, cut", [(cuts_one_off, 1), (cuts_all_off, 2 * PAIRS)])
+def test_who_was_cut_off_before_the_storm_is_no_part_of_it(bench, clear_server, fault, cut):
+    if REFERENCE:
+        pytest.skip("the server behind the proxy must have no faults of its own")
+    proxy = FaultyProxy(clear_server.tcp_port, fault)
+    run = bench("reconnect-storm", proxy.port, *LOAD)
+    proxy.close()
+
+    assert run.status == FAULTS
+    assert run.json["ends"] == {"closed": cut}, run.text
+    if fault is cuts_all_off:  # nobody is waited for, and nothing more is sent
+        assert run.json["storm"]["attempts"] == 0, run.text
+        assert f"0 of {2 * PAIRS} clients are back" in run.text
 
 
 @pytest.mark.parametrize("fault, key", [(doubles_recv, "doubled"), (swaps_recv, "out_of_order")])

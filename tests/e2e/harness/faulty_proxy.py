@@ -5,6 +5,7 @@ The tools that judge a server are themselves judged with it: whoever reports hea
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import threading
 import time
@@ -157,6 +158,25 @@ def swaps_sendack(proxy, link, packet, frame):
 def refuses(proxy, link, packet: Sendack, frame):
     packet.reason, packet.message_seq = 15, 0
     return [encode(packet)]
+
+
+def cut(link):
+    with contextlib.suppress(OSError):  # the client may have gone itself
+        link["socket"].shutdown(socket.SHUT_RDWR)
+
+
+@every(10, Kind.RECV)
+def cuts_one_off(proxy, link, packet, frame):
+    if proxy.done == 1:
+        cut(link)
+    return [frame]
+
+
+@every(10, Kind.RECV)
+def cuts_all_off(proxy, link, packet, frame):
+    for other in proxy.links:
+        cut(other)
+    return [frame]
 
 
 @every(10, Kind.RECV)
