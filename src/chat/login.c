@@ -146,6 +146,7 @@ static enum chat_reason session_open(struct chat *chat, struct session *session,
     user->is_mute = (login->person_flags & CHANNEL_FLAG_SEND_BAN) != 0;
     user->sessions_count++;
     list_push_back(&user->sessions, &session->link);
+    metric_set(chat->shard->metrics, METRIC_USERS_ONLINE, chat->users.count);
     notices_add_session(chat, session, true);
     kick_others(chat, user, session);
     return CHAT_REASON_SUCCESS;

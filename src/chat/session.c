@@ -79,6 +79,7 @@ void session_close(struct chat *chat, struct session *session)
         notices_add_session(chat, session, false);
         if (user->sessions_count == 0) {
             users_remove(&chat->users, user);
+            metric_set(chat->shard->metrics, METRIC_USERS_ONLINE, chat->users.count);
         }
         session->user = NULL;
         catch_up_forget(chat, session);

@@ -75,6 +75,23 @@ def test_the_way_of_a_message_is_timed(quiet_server, login):
     assert told["jingu_timers"] > 0
 
 
+def test_who_is_online_is_counted_once_however_many_devices_he_has(quiet_server, login):
+    def online():
+        told, varz = figures(quiet_server), Api(quiet_server).get("/varz").bare()
+        return [told[name] for name in ("jingu_users_online", "app_online_user_count_total", "jingu_sessions")] + [
+            varz[name] for name in ("user_handler_count", "user_handler_conn_count")]
+
+    devices = [login("anna", quiet_server, device_flag=flag) for flag in (0, 1, 2)]
+    bob = login("bob", quiet_server)
+    assert eventually(lambda: online() == [2, 2, 4, 2, 4])
+    bob.close()
+    devices[0].close()
+    assert eventually(lambda: online() == [1, 1, 2, 1, 2])
+    for device in devices[1:]:
+        device.close()
+    assert eventually(lambda: online() == [0, 0, 0, 0, 0])
+
+
 def test_varz_tells_the_bytes_of_all_packets(quiet_server, login):
     chat(quiet_server, login, "tcp")
     told = Api(quiet_server).get("/varz").bare()
