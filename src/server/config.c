@@ -12,6 +12,7 @@
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <strings.h>
 
 #define MEMORY_BYTES_DEFAULT (256ull << 20)
 #define MEMORY_BYTES_MIN     (48ull << 20) /* an idle server takes about forty */
@@ -207,6 +208,32 @@ static void check_events(const struct config *config, struct config_report *repo
     }
 }
 
+/* An address that nothing can be posted to: events would wait for it until they are too old.
+ * Without a scheme it is one of http. It may have a password and is not shown. */
+static void check_url(const struct config *config, const char *key, const char *url,
+                      struct config_report *report)
+{
+    static const char *const schemes[] = {"http://", "https://"};
+    const char *host = url;
+    for (size_t i = 0; i < COUNT_OF(schemes) && host == url; i++) {
+        const size_t size = strlen(schemes[i]);
+        host = strncasecmp(url, schemes[i], size) == 0 ? url + size : url;
+    }
+    const bool has_host = strchr("/?#:", host[0]) == NULL; /* not the end either */
+    const bool is_other = strstr(host, "://") != NULL && strchr(host, '?') == NULL;
+    if (!is_empty(url) && (!has_host || is_other || strpbrk(url, " \t\r\n") != NULL)) {
+        config_warning(report, place_of(config, key),
+                       "%s is no address of the form http://host:port/path", key);
+    }
+}
+
+static void check_urls(const struct config *config, struct config_report *report)
+{
+    check_url(config, "webhook.httpAddr", config->webhook_http_addr, report);
+    check_url(config, "agent.webhook.httpAddr", config->agent_webhook_http_addr, report);
+    check_url(config, "datasource.addr", config->datasource_addr, report);
+}
+
 /* A text that every command to people would carry where the id of a channel stands. */
 static void check_names(const struct config *config, struct config_report *report)
 {
@@ -318,6 +345,7 @@ enum err config_derive(struct config *config, const struct config_machine *machi
     check_doors(config, report);
     check_users(config, report);
     check_events(config, report);
+    check_urls(config, report);
     check_names(config, report);
     check_tls(config, report);
     derive_external(config, machine, report);

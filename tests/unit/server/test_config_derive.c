@@ -91,6 +91,33 @@ TEST(an_event_that_does_not_exist_is_a_warning)
     unload(&loaded);
 }
 
+TEST(an_address_that_nothing_can_be_posted_to_is_a_warning)
+{
+    static const struct {
+        const char *text;
+        bool is_warned;
+    } rows[] = {
+        {"webhook.httpAddr: 'http://10.0.0.5:8090/hook?a=http://b'", false},
+        {"webhook.httpAddr: 'HTTPS://hook.example.com'", false},
+        {"webhook.httpAddr: 'hook.example.com/path'", false},
+        {"webhook.httpAddr: 'http://[::1]:8090'", false},
+        {"webhook.httpAddr: ''", false},
+        {"webhook.httpAddr: 'http://'", true},
+        {"webhook.httpAddr: 'http:///hook'", true},
+        {"webhook.httpAddr: '/hook'", true},
+        {"webhook.httpAddr: 'ftp://hook.example.com'", true},
+        {"webhook.httpAddr: 'http://hook.example.com/a b'", true},
+        {"agent.webhook.httpAddr: 'http://:80'", true},
+        {"datasource.addr: 'tcp://10.0.0.5:80'", true},
+    };
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        struct loaded loaded = derive(rows[i].text);
+        CHECK_OK(loaded.err);
+        CHECK_EQ(warns(&loaded, "is no address of the form"), rows[i].is_warned);
+        unload(&loaded);
+    }
+}
+
 TEST(a_fault_that_is_found_late_names_the_place_of_its_key)
 {
     struct loaded loaded = derive("mode: test\nauth:\n  users: [\"a:b:*\", \"c\"]\nmemory: 1M\n");
