@@ -118,13 +118,19 @@ static bool is_unread(const struct conn *conn)
     return conn->is_readable && !conn->is_paused && list_is_linked(&conn->waiting);
 }
 
+/* How long ago it was when the sockets were asked; 0: it has been since. */
+static uint64_t ms_since(const struct edge *edge, uint64_t then_ms)
+{
+    const uint64_t asked_ms = edge->shard->asked_ms;
+    return asked_ms > then_ms ? asked_ms - then_ms : 0;
+}
+
 static void conn_timer_fires(struct timer *timer, void *context)
 {
     struct edge *edge = edge_of(context);
     struct conn *conn = CONTAINER_OF(timer, struct conn, timer);
-    const uint64_t now_ms = edge->shard->now_ms;
-    const uint64_t idle_ms = now_ms - conn->last_in_ms;
-    const uint64_t age_ms = now_ms - conn->accepted_ms;
+    const uint64_t idle_ms = ms_since(edge, conn->last_in_ms);
+    const uint64_t age_ms = ms_since(edge, conn->accepted_ms);
     switch ((enum conn_state)conn->state) {
     case CONN_OPENING:
         if ((idle_ms >= CONN_OPENING_IDLE_MS && !is_unread(conn)) ||
@@ -140,7 +146,7 @@ static void conn_timer_fires(struct timer *timer, void *context)
         }
         break;
     case CONN_OPEN:
-        if (conn->close_at_ms != 0 && now_ms >= conn->close_at_ms) {
+        if (conn->close_at_ms != 0 && edge->shard->asked_ms >= conn->close_at_ms) {
             conn_close_gently(edge, conn, (enum conn_cause)conn->cause);
             return;
         }

@@ -103,7 +103,8 @@ void turn_run(struct core *core)
     /* What came in time has been seen before a deadline is: also if we stood still, behind asking
      * the sockets, without a core. So it is the time before that which counts. */
     if (!is_resting) {
-        timers_run(&shard->timers, begun_ns / 1000000u);
+        shard->asked_ms = begun_ns / 1000000u;
+        timers_run(&shard->timers, shard->asked_ms);
     }
 
     chat_turn_end(&core->chat);                /* this turn's records leave as one entry */

@@ -22,9 +22,10 @@ struct edge;
 struct shard {
     uint32_t index;
     uint32_t shards_count;
-    uint64_t now_ns;  /* of this turn; never steps back */
-    uint64_t now_ms;  /* the same in milliseconds */
-    uint64_t wall_ms; /* of this turn; may step */
+    uint64_t now_ns;   /* of this turn; never steps back */
+    uint64_t now_ms;   /* the same in milliseconds */
+    uint64_t asked_ms; /* when it last asked the sockets: what deadlines are judged by */
+    uint64_t wall_ms;  /* of this turn; may step */
     struct loop loop;
     struct mailbox mailbox; /* its receiver is this shard */
     struct mailer mailer;
