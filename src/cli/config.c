@@ -32,8 +32,9 @@ static int load(const char *file, struct config *config)
 {
     static uint8_t area[CONFIG_FILE_BYTES_MAX + 1];
     struct config_source source = {.name = file, .environment = (const char *const *)environ};
-    if (file != NULL && config_read_file(file, area, &source.text) != ERR_OK) {
-        fprintf(stderr, "jingu config: cannot read %s\n", file);
+    const enum err err = file != NULL ? config_read_file(file, area, &source.text) : ERR_OK;
+    if (err != ERR_OK) {
+        fprintf(stderr, "jingu config: cannot read %s: %s\n", file, config_read_fault(err));
         return 2;
     }
     config_report_init(&report, file != NULL ? file : "environment");

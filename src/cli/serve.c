@@ -123,8 +123,7 @@ static enum err read_source(const struct arguments *arguments, uint8_t *area,
     }
     if (err != ERR_OK) {
         fprintf(stderr, "jingu: cannot read %s: %s\n", arguments->config_file,
-                err == ERR_ABSENT ? "it does not exist"
-                                  : (err == ERR_LIMIT ? "it is too large" : "read error"));
+                config_read_fault(err));
         return err;
     }
     out_source->name = arguments->config_file;

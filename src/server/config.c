@@ -12,6 +12,7 @@
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 #include <strings.h>
 
 #define MEMORY_BYTES_DEFAULT (256ull << 20)
@@ -359,10 +360,13 @@ enum err config_read_file(const char *path, uint8_t *area, struct bytes *out_tex
     if (file == NULL) {
         return errno == ENOENT || errno == ENOTDIR ? ERR_ABSENT : ERR_IO;
     }
+    errno = 0;
     const size_t size = fread(area, 1, CONFIG_FILE_BYTES_MAX + 1, file);
     const bool is_broken = ferror(file) != 0;
+    const int why = errno;
     fclose(file);
     if (is_broken) {
+        errno = why;
         return ERR_IO;
     }
     if (size > CONFIG_FILE_BYTES_MAX) {
@@ -370,6 +374,14 @@ enum err config_read_file(const char *path, uint8_t *area, struct bytes *out_tex
     }
     *out_text = (struct bytes){.data = area, .size = size};
     return ERR_OK;
+}
+
+const char *config_read_fault(enum err err)
+{
+    if (err == ERR_ABSENT) {
+        return "it does not exist";
+    }
+    return err == ERR_LIMIT ? "it is too large" : strerrordesc_np(errno);
 }
 
 enum log_level config_log_level(const struct config *config)

@@ -184,8 +184,12 @@ MUST_USE enum err config_derive(struct config *config, const struct config_machi
                                 struct config_report *report);
 
 /* Reads a file of at most CONFIG_FILE_BYTES_MAX into `area`, which has room for one byte more.
- * ERR_ABSENT: it does not exist. ERR_LIMIT: it is larger. ERR_IO: it cannot be read. */
+ * ERR_ABSENT: it does not exist. ERR_LIMIT: it is larger. ERR_IO: it cannot be read,
+ * `errno` says why. */
 MUST_USE enum err config_read_file(const char *path, uint8_t *area, struct bytes *out_text);
+
+/* Why it could not be read, for people; right after that. */
+const char *config_read_fault(enum err err);
 
 /* The level that logger.level and mode ask for. */
 enum log_level config_log_level(const struct config *config);

@@ -422,6 +422,12 @@ class TestAFileOfTheOriginal:
             (tmp_path / name).write_text(text)
             assert TestTheConfigCommand.run("check", str(tmp_path / name)).returncode == code
 
+    @pytest.mark.parametrize("command", [["config", "check"], ["serve", "--config"]])
+    def test_why_a_file_cannot_be_read_is_said(self, tmp_path, command):
+        for file, why in [(tmp_path, "Is a directory"), (tmp_path / "nowhere.yaml", "it does not exist")]:
+            said = subprocess.run([str(BINARY), *command, str(file)], capture_output=True, text=True, timeout=60, env={"HOME": str(tmp_path)})
+            assert said.returncode == 2 and f"cannot read {file}: {why}" in said.stderr
+
     @pytest.mark.parametrize("switch, starts", [("-i", True), ("--ignoreMissingConfig", True), ("--ignoreMissingConfig=true", True),
                                                 ("--ignoreMissingConfig=false", False), ("--ignoreMissingConfig=perhaps", False),
                                                 ("--explain-memory", False)])
