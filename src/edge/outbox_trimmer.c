@@ -90,25 +90,34 @@ static bool is_full(const struct outbox_trimmer *trimmer)
     return trimmer->events_count == TRIMMER_EVENTS_MAX || trimmer->result != ERR_OK;
 }
 
-static void drop(struct outbox_trimmer *trimmer, const struct outbox_key *key, uint64_t cost,
+/* A lane that is being gone through. */
+struct visit {
+    struct outbox_trimmer *trimmer;
+    uint32_t lane;
+};
+
+static void drop(const struct visit *visit, const struct outbox_key *key, uint64_t cost,
                  enum metric metric)
 {
+    struct outbox_trimmer *trimmer = visit->trimmer;
     trimmer->result = outbox_writer_drop(&trimmer->writer, key, cost);
     if (trimmer->result == ERR_OK) {
         metric_add(trimmer->webhook->options.metrics, metric, 1);
         trimmer->events_count++;
         trimmer->bytes_left -= trimmer->bytes_left < cost ? trimmer->bytes_left : cost;
+        trimmer->heads[visit->lane] = *key;
+        pass_key(&trimmer->heads[visit->lane]);
     }
 }
 
 static bool expired_visit(void *context, const struct outbox_key *key, const struct outbox_row *row,
                           size_t row_bytes)
 {
-    struct outbox_trimmer *trimmer = context;
-    if (is_full(trimmer) || !webhook_is_expired(trimmer->webhook, row->queued_ms)) {
+    const struct visit *visit = context;
+    if (is_full(visit->trimmer) || !webhook_is_expired(visit->trimmer->webhook, row->queued_ms)) {
         return false;
     }
-    drop(trimmer, key, outbox_cost(row_bytes), METRIC_WEBHOOK_EXPIRED);
+    drop(visit, key, outbox_cost(row_bytes), METRIC_WEBHOOK_EXPIRED);
     return true;
 }
 
@@ -116,34 +125,25 @@ static bool oldest_visit(void *context, const struct outbox_key *key, const stru
                          size_t row_bytes)
 {
     (void)row;
-    struct outbox_trimmer *trimmer = context;
-    if (is_full(trimmer) || trimmer->bytes_left == 0) {
+    const struct visit *visit = context;
+    if (is_full(visit->trimmer) || visit->trimmer->bytes_left == 0) {
         return false;
     }
-    drop(trimmer, key, outbox_cost(row_bytes), METRIC_WEBHOOK_DROPPED);
-    if (trimmer->result == ERR_OK) {
-        trimmer->heads[trimmer->lane] = *key;
-        pass_key(&trimmer->heads[trimmer->lane]);
-    }
+    drop(visit, key, outbox_cost(row_bytes), METRIC_WEBHOOK_DROPPED);
     return true;
 }
-
-struct head {
-    struct outbox_trimmer *trimmer;
-    uint32_t lane;
-};
 
 static bool head_visit(void *context, const struct outbox_key *key, const struct outbox_row *row,
                        size_t row_bytes)
 {
     (void)row;
     (void)row_bytes;
-    const struct head *head = context;
-    struct outbox_trimmer *trimmer = head->trimmer;
-    trimmer->heads[head->lane] = *key;
+    const struct visit *visit = context;
+    struct outbox_trimmer *trimmer = visit->trimmer;
+    trimmer->heads[visit->lane] = *key;
     if (!trimmer->has_oldest || key->id < trimmer->oldest.id) {
         trimmer->oldest = *key;
-        trimmer->lane = head->lane;
+        trimmer->lane = visit->lane;
         trimmer->has_oldest = true;
     }
     return false;
@@ -163,33 +163,30 @@ static struct outbox_key first_of(const struct outbox_trimmer *trimmer, struct o
     return head->queue == lane.queue && is_below(&sent, head) ? *head : sent;
 }
 
-/* Visits a lane from there on. A damaged event ends it; its lane drops it. */
-static void visit_lane(struct outbox_trimmer *trimmer, const struct outbox_range *range)
+/* Visits up to `count_max` events of a lane. A damaged one ends it; its lane drops it. */
+static void visit_lane(struct visit *visit, const struct outbox_key *from, uint32_t count_max,
+                       store_outbox_fn *event)
 {
-    const enum err err = store_read_outbox(trimmer->webhook->options.store, range, NULL);
+    struct outbox_trimmer *trimmer = visit->trimmer;
+    const struct outbox_range range = {
+        .from = *from, .count_max = count_max, .visit = event, .context = visit};
+    const enum err err = store_read_outbox(trimmer->webhook->options.store, &range, NULL);
     if (err != ERR_CORRUPT && trimmer->result == ERR_OK) {
         trimmer->result = err;
     }
 }
 
-/* The heads of all lanes, or what has expired in them. */
-static void visit_all(struct outbox_trimmer *trimmer, bool is_for_heads)
+static void visit_all(struct outbox_trimmer *trimmer, uint32_t count_max, store_outbox_fn *event)
 {
-    uint32_t index = 0;
+    struct visit visit = {.trimmer = trimmer};
     for (size_t i = 0; i < COUNT_OF(places); i++) {
-        for (uint8_t lane = 0; lane < places[i].lanes; lane++, index++) {
-            struct head head = {.trimmer = trimmer, .lane = index};
+        for (uint8_t lane = 0; lane < places[i].lanes; lane++, visit.lane++) {
             const struct outbox_key key = {.queue = places[i].queue, .lane = lane};
-            const struct outbox_range range = {
-                .from = first_of(trimmer, key, index),
-                .count_max = is_for_heads ? 1 : TRIMMER_EVENTS_MAX,
-                .visit = is_for_heads ? head_visit : expired_visit,
-                .context = is_for_heads ? (void *)&head : trimmer,
-            };
-            visit_lane(trimmer, &range);
+            const struct outbox_key from = first_of(trimmer, key, visit.lane);
+            visit_lane(&visit, &from, count_max, event);
         }
     }
-    ASSERT(index <= TRIMMER_LANES_MAX);
+    ASSERT(visit.lane <= TRIMMER_LANES_MAX);
 }
 
 /* Some of the lane that has the oldest; false: it has none that can be dropped. */
@@ -197,13 +194,10 @@ static bool drop_some(struct outbox_trimmer *trimmer)
 {
     const uint32_t before = trimmer->events_count;
     trimmer->has_oldest = false;
-    visit_all(trimmer, true);
+    visit_all(trimmer, 1, head_visit);
     if (trimmer->has_oldest && !is_full(trimmer)) {
-        const struct outbox_range range = {.from = trimmer->oldest,
-                                           .count_max = DROP_AT_ONCE,
-                                           .visit = oldest_visit,
-                                           .context = trimmer};
-        visit_lane(trimmer, &range);
+        struct visit visit = {.trimmer = trimmer, .lane = trimmer->lane};
+        visit_lane(&visit, &trimmer->oldest, DROP_AT_ONCE, oldest_visit);
     }
     return trimmer->events_count > before;
 }
@@ -241,6 +235,17 @@ static uint64_t surplus(const struct outbox_trimmer *trimmer)
     return bytes > trimmer->bytes_max ? bytes - trimmer->bytes_max / 16 * 15 : 0;
 }
 
+/* What is too old goes, as much as there is room for in the entry; the rest in those behind it. */
+static void drop_expired(struct outbox_trimmer *trimmer, uint64_t now_ns)
+{
+    if (!trimmer->has_more_expired) {
+        memset(trimmer->heads, 0, sizeof(trimmer->heads));
+    }
+    visit_all(trimmer, TRIMMER_EVENTS_MAX, expired_visit);
+    trimmer->has_more_expired = trimmer->events_count == TRIMMER_EVENTS_MAX;
+    trimmer->look_at_ns = trimmer->has_more_expired ? now_ns : now_ns + LOOK_NS;
+}
+
 uint64_t outbox_trimmer_run(struct outbox_trimmer *trimmer)
 {
     const uint64_t now_ns = trimmer->webhook->office.now_ns;
@@ -256,9 +261,7 @@ uint64_t outbox_trimmer_run(struct outbox_trimmer *trimmer)
     if (trimmer->bytes_left > 0) {
         drop_oldest(trimmer);
     } else {
-        memset(trimmer->heads, 0, sizeof(trimmer->heads));
-        visit_all(trimmer, false);
-        trimmer->look_at_ns = now_ns + LOOK_NS;
+        drop_expired(trimmer, now_ns);
     }
     if (trimmer->result != ERR_OK) {
         LOG_ERROR("outbox_trim_failed", F_ERR(trimmer->result));

@@ -27,7 +27,8 @@ struct webhook;
 struct outbox_trimmer {
     struct webhook *webhook;
     uint64_t bytes_max;
-    uint64_t look_at_ns; /* for what has become too old */
+    uint64_t look_at_ns;   /* for what has become too old */
+    bool has_more_expired; /* the last look did not come to its end */
     struct outbox_writer writer;
     uint64_t bytes_left;                        /* while it works: what is left to drop */
     uint32_t events_count;                      /* in the entry */

@@ -6,6 +6,7 @@ import time
 import pytest
 
 from harness.api import Api
+from harness.faults import Faults
 from harness.receiver import Receiver, signature
 from harness.waiting import SCALE, SOON, eventually
 from test_settings_are_read_again import reload
@@ -193,6 +194,27 @@ def test_a_full_outbox_drops_the_oldest_and_counts_them(told, receiver, login):
     assert newest == list(range(count // 2 + 1, count + 1)), "the newest, in order"
     assert all(a < b for a, b in zip(seqs, seqs[1:])), "and what was on its way, which is spared"
     assert 0 < fate(server, "outbox_full") == count - len(seqs)
+
+
+@pytest.mark.slow
+def test_what_has_become_too_old_goes_whole_and_nothing_else(told, receiver, login, tmp_path, monkeypatch):
+    server = told(disableEncryption=True, webhook={"focusEvents": ["msg.notify"], "outboxAge": "2h"})
+    receiver.stop()
+    anna = login("anna", server)
+    count = 7000  # more than one commit takes
+    for first in range(0, count, 1000):
+        send_many(anna, "bob", range(first, first + 1000))
+    eventually(lambda: metric(server, 'jingu_webhook_calls_total{result="away"}') > 0)
+    server.stop()
+    for key, value in (Faults(tmp_path).environment | {"FAULTS_CLOCK_S": str(3 * 3600)}).items():
+        monkeypatch.setenv(key, value)
+    server.start()  # three hours later
+    new = send_many(login("anna", server), "bob", range(count, count + 10)).values()
+    eventually(lambda: fate(server, "expired") == count, SOON)
+    receiver.start()
+    eventually(lambda: outbox_is_empty(server), LONG)
+    assert [m["message_id"] for m in receiver.messages()] == list(new)
+    assert fate(server, "expired") == count
 
 
 def test_dead_letters_are_listed_and_sent_again(told, receiver, login):

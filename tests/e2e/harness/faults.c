@@ -6,6 +6,8 @@
  * `hits` counts what was refused. Only what the server
  * acquires for itself fails as "alloc": the door of memory/allocator.c calls mallocx. Charges to
  * budgets fail in builds that ask faults_refuse_charge, which a release does not.
+ *
+ * With FAULTS_CLOCK_S in the environment the wall clock is ahead by so many seconds.
  */
 #include <dlfcn.h>
 #include <errno.h>
@@ -18,6 +20,7 @@
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 enum kind {
@@ -39,10 +42,13 @@ struct orders {
 };
 
 static struct orders *orders;
+static time_t ahead_s;
 
 __attribute__((constructor)) static void open_orders(void)
 {
     const char *path = getenv("FAULTS_FILE");
+    const char *ahead = getenv("FAULTS_CLOCK_S");
+    ahead_s = ahead != NULL ? atol(ahead) : 0;
     const int fd = path != NULL ? open(path, O_RDWR | O_CLOEXEC) : -1;
     if (fd >= 0) {
         void *area = mmap(NULL, sizeof(*orders), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
@@ -153,4 +159,14 @@ int epoll_ctl(int epoll, int what, int fd, struct epoll_event *event)
         return -1;
     }
     return next(epoll, what, fd, event);
+}
+
+int clock_gettime(clockid_t clock, struct timespec *out_now)
+{
+    NEXT(clock_gettime)
+    const int result = next(clock, out_now);
+    if (result == 0 && clock == CLOCK_REALTIME) {
+        out_now->tv_sec += ahead_s;
+    }
+    return result;
 }
