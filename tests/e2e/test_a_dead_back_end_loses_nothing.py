@@ -27,6 +27,14 @@ def fate(server, name: str) -> float:
     return metric(server, f'jingu_webhook_events_total{{fate="{name}"}}')
 
 
+def wait_dead_letters(api, count: int) -> list:
+    """They are counted when they are given up, and listed when that is on the disk."""
+    def all_of_them():
+        letters = api.get("/webhook/deadletters").bare()["dead_letters"]
+        return letters if len(letters) >= count else None
+    return eventually(all_of_them, LONG)
+
+
 def test_events_of_a_dead_back_end_survive_kill_9(told, receiver, login):
     server = told(webhook={"focusEvents": ["msg.notify", "msg.offline"]})
     receiver.stop()
@@ -223,11 +231,8 @@ def test_dead_letters_are_listed_and_sent_again(told, receiver, login):
     api = Api(server)
     anna = login("anna", server)
     acks = [anna.tell("bob", text) for text in (b"one", b"two")]
-    eventually(lambda: fate(server, "dead") == 5, LONG)  # two of msg.notify, two of msg.offline, one of user.onlinestatus
-
-    listed = api.get("/webhook/deadletters").bare()
-    assert listed["more"] == 0
-    letters = listed["dead_letters"]
+    letters = wait_dead_letters(api, 5)  # two of msg.notify, two of msg.offline, one of user.onlinestatus
+    assert fate(server, "dead") == 5 and api.get("/webhook/deadletters").bare() == {"dead_letters": letters, "more": 0}
     assert [letter["event"] for letter in letters] == ["msg.notify"] * 2 + ["msg.offline"] * 2 + ["user.onlinestatus"]
     assert all(letter["http_status"] == 400 and abs(letter["refused_at"] - time.time()) < 60 for letter in letters)
     refused = [post.body for post in receiver.all("msg.notify", accepted=False)]
@@ -256,8 +261,7 @@ def test_an_older_event_that_comes_while_a_younger_one_is_under_way_is_sent_too(
     api = Api(server)
     anna = login("anna", server)
     older, younger = [anna.tell("bob", text).message_id for text in (b"one", b"two")]
-    eventually(lambda: fate(server, "dead") == 2, LONG)
-    letters = {letter["body"][0]["message_id"]: letter["id"] for letter in api.get("/webhook/deadletters").bare()["dead_letters"]}
+    letters = {letter["body"][0]["message_id"]: letter["id"] for letter in wait_dead_letters(api, 2)}
     came, go_on = threading.Event(), threading.Event()
 
     def hold(post):
