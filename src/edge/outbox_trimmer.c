@@ -210,9 +210,11 @@ static void drop_oldest(struct outbox_trimmer *trimmer)
     }
 }
 
+/* Whether that was enough is for the run behind the others' turn to see. */
 static void trimmed(struct outbox_writer *writer)
 {
-    (void)writer; /* the next run looks whether that was enough */
+    struct outbox_trimmer *trimmer = CONTAINER_OF(writer, struct outbox_trimmer, writer);
+    trimmer->is_others_turn = true;
 }
 
 void outbox_trimmer_init(struct outbox_trimmer *trimmer, struct webhook *webhook,
@@ -252,6 +254,10 @@ uint64_t outbox_trimmer_run(struct outbox_trimmer *trimmer)
     if (trimmer->writer.is_away || trimmer->webhook->is_stopping) {
         return UINT64_MAX;
     }
+    if (trimmer->is_others_turn) {
+        trimmer->is_others_turn = false;
+        return now_ns;
+    }
     trimmer->bytes_left = surplus(trimmer);
     if (trimmer->bytes_left == 0 && now_ns < trimmer->look_at_ns) {
         return trimmer->look_at_ns;
@@ -268,6 +274,7 @@ uint64_t outbox_trimmer_run(struct outbox_trimmer *trimmer)
         trimmer->look_at_ns = now_ns + LOOK_NS;
     }
     if (trimmer->events_count == 0) {
+        memset(trimmer->heads, 0, sizeof(trimmer->heads)); /* perhaps there is more below */
         return trimmer->look_at_ns > now_ns ? trimmer->look_at_ns : now_ns + LOOK_NS;
     }
     outbox_writer_send(&trimmer->writer);

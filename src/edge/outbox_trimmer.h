@@ -8,7 +8,10 @@
  * What was dropped leaves its marks at the beginning of a lane until RocksDB merges them away, and
  * whoever reads the lane from there passes them all. So it is remembered how far each lane has been
  * dropped; an event that comes in below that later (a dead letter may) waits for the next look at
- * the age.
+ * the age, or until there is nothing else to drop.
+ *
+ * Nothing is posted while a commit is under way that may be dropping just that. So between two
+ * commits the others have a turn: however much there is to drop, lanes with none of it go on.
  *
  * The thread of the webhooks only.
  */
@@ -29,6 +32,7 @@ struct outbox_trimmer {
     uint64_t bytes_max;
     uint64_t look_at_ns;   /* for what has become too old */
     bool has_more_expired; /* the last look did not come to its end */
+    bool is_others_turn;   /* before it goes on */
     struct outbox_writer writer;
     uint64_t bytes_left;                        /* while it works: what is left to drop */
     uint32_t events_count;                      /* in the entry */
