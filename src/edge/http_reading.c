@@ -49,7 +49,6 @@ static bool try_open_piece(struct http_request *request)
     if (request->buffer == NULL) {
         return false;
     }
-    request->room_by_ns = 0; /* the next one may wait as long */
     request->scratch_size = 0;
     request->out = writer_of(request->buffer->bytes, request->read_size);
     request->json = request->json_before;
@@ -224,6 +223,7 @@ static void begin_pieces(struct http_request *request)
 static void take_piece(struct http_request *request)
 {
     request->piece_sent = 0;
+    request->room_by_ns = 0; /* the next one may wait as long */
     request->json_before = request->json;
 }
 
