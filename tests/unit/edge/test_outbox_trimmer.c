@@ -3,9 +3,11 @@
 #include "edge/webhook.h"
 #include "store/store.h"
 
+/* NOLINTBEGIN(readability-identifier-naming): the names are those of the functions */
 #define store_read_outbox  read_table
 #define outbox_writer_drop note_drop
 #define outbox_writer_send note_send
+/* NOLINTEND(readability-identifier-naming) */
 
 static enum err read_table(struct store *store, const struct outbox_range *range,
                            struct outbox_key *out_bad);
